@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cmath>
+#include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "stream/schema.h"
+
+namespace freshet {
+
+enum class RecordKind : std::uint8_t {
+  event = 1,  ///< a question, perhaps with its label
+  label = 2,  ///< the answer to an event that was logged before, or comes later, joined by id
+  close = 3,  ///< the stream's end (`run --final`): every label that can become known does
+};
+
+/// One field of one event. Numbers, booleans (0 or 1) and times (milliseconds) are in `number`,
+/// categories and texts in `text`.
+struct FieldValue {
+  double number = std::numeric_limits<double>::quiet_NaN();
+  std::string_view text;
+  bool missing = true;
+};
+
+/// A decoded record. Views point into the bytes it was decoded from (or the source's buffer) and
+/// live as long as those.
+struct Event {
+  RecordKind kind = RecordKind::event;
+  std::string_view id;
+  Millis time = 0;
+  std::vector<FieldValue> values;  ///< in schema order; empty unless kind is `event`
+  std::optional<double> label;     ///< inline label, or the label of a label record
+  Millis label_time = 0;           ///< `LabelKnown::at` only: when the inline label becomes known
+};
+
+/// Appends the record's bytes, as docs/log-format.md describes them, to `out`.
+void encode(const Event& event, const Schema& schema, std::string& out);
+
+/// Reads one record; reuses `event`'s memory. Throws `Error{corrupt}` on bytes that are no record
+/// of this schema.
+void decode(std::string_view record, const Schema& schema, Event& event);
+
+}  // namespace freshet

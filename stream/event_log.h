@@ -1,0 +1,87 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "stream/source.h"
+
+namespace freshet {
+
+struct DeadLetter {
+  std::string source;
+  std::uint64_t line = 0;
+  std::string raw;  ///< the first 4 KiB of the record
+  std::string reason;
+};
+
+/// Side outputs of ingestion, counted for ever.
+struct IngestCounts {
+  std::uint64_t accepted = 0;
+  std::uint64_t duplicates = 0;
+  std::uint64_t late = 0;
+  std::uint64_t dead_letters = 0;
+
+  bool operator==(const IngestCounts&) const = default;
+};
+
+/// What one transaction of the log adds.
+struct LogBatch {
+  std::vector<std::string> records;  ///< encoded; take the next positions in this order
+  std::vector<DeadLetter> dead_letters;
+  std::vector<DeadLetter> late;  ///< kept like dead letters, in a table of their own
+  std::uint64_t duplicates = 0;
+  std::vector<SourceProgress> progress;  ///< of each input read; replaces what stands by name
+};
+
+/// A pipeline's durable, append-only, totally ordered log: one SQLite file, format in
+/// docs/log-format.md. Positions are 0, 1, 2 … without gaps. Records are kept in batches, each a
+/// blob with its sha256, so a torn or damaged batch is found and named.
+///
+/// One writer (the ingest thread). Readers on other threads each open a log of their own with
+/// `open_reader`. Every function throws `Error{unavailable}` when the disk refuses (full,
+/// read-only, locked over 5 s) and `Error{corrupt}` for a damaged batch, naming its positions.
+class EventLog {
+ public:
+  /// Opens or creates the log for writing; verifies its last batches. `description` is stored at
+  /// creation and must match after (it names what makes two logs incompatible, e.g. the schema).
+  static std::unique_ptr<EventLog> open(const std::string& path, const std::string& description);
+  /// Opens an existing log read-only. Error{not_found} if there is none.
+  static std::unique_ptr<EventLog> open_reader(const std::string& path);
+  virtual ~EventLog() = default;
+
+  /// The position after the last record. Readers see what the writer has committed.
+  virtual std::uint64_t head() const = 0;
+
+  /// Appends in one transaction, durable on return; gives the new head.
+  virtual std::uint64_t append(const LogBatch& batch) = 0;
+
+  /// Calls `each(position, record)` for the records of [begin, end), in order; stops early when
+  /// it returns false. The view is valid during the call.
+  virtual void read(std::uint64_t begin, std::uint64_t end,
+                    const std::function<bool(std::uint64_t, std::string_view)>& each) const = 0;
+
+  virtual IngestCounts counts() const = 0;
+  /// Records of all inputs so far, bad, late and duplicate ones included: the next ordinal.
+  virtual std::uint64_t ordinals() const = 0;
+  virtual std::optional<SourceProgress> progress(const std::string& name) const = 0;
+  virtual std::vector<SourceProgress> all_progress() const = 0;
+
+  /// The newest `limit` dead letters (or late events) before the `before`-th, newest first.
+  virtual std::vector<DeadLetter> dead_letters(std::uint64_t limit) const = 0;
+  virtual std::vector<DeadLetter> late_events(std::uint64_t limit) const = 0;
+
+  virtual const std::string& description() const = 0;
+
+  /// sha256 (hex) over all records in order, whatever their batches; reads the whole log.
+  virtual std::string content_hash() const = 0;
+
+  /// Reads every batch against its hash; the damage found, in words. Empty: all is well.
+  virtual std::vector<std::string> verify() const = 0;
+};
+
+}  // namespace freshet

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "stream/event_log.h"
+#include "stream/schema.h"
+#include "stream/source.h"
+
+namespace freshet {
+
+/// From sources into the log: drops duplicates, sets late events and impossible time jumps aside,
+/// and appends what is left together with how far the source was read, in one transaction.
+///
+///   Ingest ingest(schema, log);         // recovers the ids it must know from the log
+///   while (ingest.pump(source, 4096) == PollStatus::ready) {}
+///
+/// What is accepted depends only on the sequence of records, never on how it was cut into polls.
+/// Order of the checks for an event: duplicate id (within `dedup_within`), time jump, lateness.
+/// Used by one thread.
+class Ingest {
+ public:
+  Ingest(const Schema& schema, EventLog& log);
+  ~Ingest();
+
+  /// Polls once and appends what came; durable on return. Throws `Error{invalid}` when more than
+  /// `max_bad_share` of the last 1,000 records (once there are 100) were dead letters, after
+  /// having stored them.
+  PollStatus pump(Source& source, std::size_t max_records);
+
+  /// Appends the record that ends the stream (`run --final`); nothing is accepted after it.
+  void close();
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace freshet

@@ -1,0 +1,211 @@
+#include "stream/row_store.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "stream/chunk_series.h"
+#include "stream/sha256.h"
+
+namespace freshet {
+
+namespace {
+
+struct Question {
+  std::uint64_t position = 0;
+  Millis time = 0;
+};
+
+const std::string kQuestions = "questions";
+const std::string kRows = "rows";
+const std::string kVectors = "vectors:";
+const std::string kAnswers = "answers:";
+
+class SqliteRowStore : public RowStore {
+ public:
+  SqliteRowStore(const std::string& path, bool read_only)
+      : path_(path), read_only_(read_only), file_(path, read_only) {
+    for (ChunkFile::SeriesRecord& record : file_.series()) adopt(std::move(record));
+  }
+
+  void set_columns(std::vector<FeatureColumn> columns) {
+    columns_ = std::move(columns);
+    for (const FeatureColumn& column : columns_) {
+      vectors_.push_back(&ensure(kVectors + column.identity, column.width * sizeof(float), 0));
+    }
+    questions_ = &ensure(kQuestions, sizeof(Question), 0);
+    rows_ = &ensure(kRows, sizeof(Row), 0);
+  }
+
+  void find_columns() {
+    for (auto& [name, series] : series_) {
+      if (!name.starts_with(kVectors)) continue;
+      columns_.push_back({name.substr(kVectors.size()), series.record_bytes() / sizeof(float)});
+      vectors_.push_back(&series);
+    }
+    const auto questions = series_.find(kQuestions);
+    const auto rows = series_.find(kRows);
+    if (questions == series_.end() || rows == series_.end()) {
+      throw Error(ErrorKind::not_found, fmt::format("{}: no rows were stored yet", path_));
+    }
+    questions_ = &questions->second;
+    rows_ = &rows->second;
+  }
+
+  const std::vector<FeatureColumn>& columns() const override { return columns_; }
+  std::uint64_t questions() const override { return questions_->end(); }
+
+  std::uint64_t ask(std::uint64_t position, Millis time,
+                    std::span<const std::span<const float>> vectors) override {
+    const Question question{position, time};
+    questions_->append(&question, 1);
+    for (std::size_t i = 0; i < vectors_.size(); ++i) vectors_[i]->append(vectors[i].data(), 1);
+    return questions_->end() - 1;
+  }
+
+  void read_vectors(std::size_t column, std::uint64_t begin, std::uint64_t end,
+                    float* out) override {
+    vectors_.at(column)->read(begin, end, out);
+  }
+
+  std::uint64_t position(std::uint64_t question) override { return question_at(question).position; }
+  Millis time(std::uint64_t question) override { return question_at(question).time; }
+
+  void answer(const std::string& answerer, std::size_t width, std::uint64_t first,
+              std::span<const float> answers) override {
+    ChunkSeries& series = ensure(kAnswers + answerer, width * sizeof(float), first);
+    if (series.end() != first) {
+      throw Error(ErrorKind::invalid, fmt::format("answers of \"{}\" end at question {}, not {}",
+                                                  answerer, series.end(), first));
+    }
+    series.append(answers.data(), answers.size() / width);
+  }
+
+  std::pair<std::uint64_t, std::uint64_t> answered(const std::string& answerer) override {
+    const auto found = series_.find(kAnswers + answerer);
+    if (found == series_.end()) return {0, 0};
+    return {found->second.begin(), found->second.end()};
+  }
+
+  void read_answers(const std::string& answerer, std::uint64_t begin, std::uint64_t end,
+                    float* out) override {
+    const auto found = series_.find(kAnswers + answerer);
+    if (found == series_.end()) {
+      throw Error(ErrorKind::not_found, fmt::format("no answers of \"{}\" are stored", answerer));
+    }
+    found->second.read(begin, end, out);
+  }
+
+  std::uint64_t rows() const override { return rows_->end(); }
+
+  std::uint64_t add_row(const Row& row) override {
+    rows_->append(&row, 1);
+    return rows_->end() - 1;
+  }
+
+  Row row(std::uint64_t number) override {
+    Row row;
+    rows_->read(number, number + 1, &row);
+    return row;
+  }
+
+  void read_row_vectors(std::size_t column, std::uint64_t begin, std::uint64_t end,
+                        float* out) override {
+    const std::size_t width = columns_.at(column).width;
+    for (std::uint64_t number = begin; number < end; ++number, out += width) {
+      const std::uint64_t question = row(number).question;
+      vectors_[column]->read(question, question + 1, out);
+    }
+  }
+
+  void flush() override {
+    for (auto& [name, series] : series_) series.flush();
+    file_.commit();
+  }
+
+  void cut(std::uint64_t questions, std::uint64_t rows) override {
+    for (auto at = series_.begin(); at != series_.end();) {
+      ChunkSeries& series = at->second;
+      series.cut(&series == rows_ ? rows : questions);
+      const bool gone = at->first.starts_with(kAnswers) && series.begin() >= questions;
+      if (gone) file_.remove_series(series.id());
+      at = gone ? series_.erase(at) : std::next(at);
+    }
+  }
+
+  std::string content_hash() override {
+    Sha256 hash;
+    for (auto& [name, series] : series_) {
+      hash.add(
+          fmt::format("{} {} {} {}\n", name, series.record_bytes(), series.begin(), series.end()));
+      std::string bytes;
+      for (std::uint64_t at = series.begin(); at < series.end();) {
+        const std::uint64_t end = std::min(series.end(), at + kChunk);
+        bytes.resize((end - at) * series.record_bytes());
+        series.read(at, end, bytes.data());
+        hash.add(bytes);
+        at = end;
+      }
+    }
+    return hash.hex();
+  }
+
+  std::vector<std::string> verify() override { return file_.verify(); }
+
+ private:
+  ChunkSeries& adopt(ChunkFile::SeriesRecord record) {
+    std::string name = record.name;
+    return series_
+        .emplace(std::piecewise_construct, std::forward_as_tuple(std::move(name)),
+                 std::forward_as_tuple(file_, std::move(record), read_only_))
+        .first->second;
+  }
+
+  ChunkSeries& ensure(const std::string& name, std::size_t record_bytes, std::uint64_t begin) {
+    const auto found = series_.find(name);
+    if (found == series_.end()) {
+      const std::int64_t id = file_.add_series(name, record_bytes, begin);
+      return adopt({id, name, record_bytes, begin, begin});
+    }
+    if (found->second.record_bytes() != record_bytes) {
+      throw Error(ErrorKind::corrupt,
+                  fmt::format("{}: series \"{}\" has records of {} bytes, expected {}", path_, name,
+                              found->second.record_bytes(), record_bytes));
+    }
+    return found->second;
+  }
+
+  Question question_at(std::uint64_t number) {
+    Question question;
+    questions_->read(number, number + 1, &question);
+    return question;
+  }
+
+  const std::string path_;
+  const bool read_only_;
+  ChunkFile file_;
+  std::map<std::string, ChunkSeries> series_;  // by name
+  std::vector<FeatureColumn> columns_;
+  std::vector<ChunkSeries*> vectors_;
+  ChunkSeries* questions_ = nullptr;
+  ChunkSeries* rows_ = nullptr;
+};
+
+}  // namespace
+
+std::unique_ptr<RowStore> RowStore::open(const std::string& path,
+                                         std::vector<FeatureColumn> columns) {
+  auto store = std::make_unique<SqliteRowStore>(path, false);
+  store->set_columns(std::move(columns));
+  return store;
+}
+
+std::unique_ptr<RowStore> RowStore::open_reader(const std::string& path) {
+  auto store = std::make_unique<SqliteRowStore>(path, true);
+  store->find_columns();
+  return store;
+}
+
+}  // namespace freshet

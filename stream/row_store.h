@@ -1,0 +1,89 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "stream/event_time.h"
+
+namespace freshet {
+
+/// A labeled row: the row number is its index.
+struct Row {
+  std::uint64_t question = 0;  ///< asked order
+  double label = 0;
+  std::uint64_t known_position = 0;  ///< log position at which the label became known
+};
+
+/// One feature identity and its vector's width.
+struct FeatureColumn {
+  std::string identity;
+  std::size_t width = 0;
+};
+
+/// Questions, each stored once in asked order with its feature vectors, the answers given to
+/// them, and the rows that their labels made: one SQLite file per pipeline, append-only, in
+/// chunks of kChunk, each with its sha256 (docs/row-format.md). All of it derives from the log: it
+/// is cut back to the last checkpoint on open.
+///
+/// What is appended is readable at once (unwritten chunks are read from memory). The newest
+/// chunks, and those read last, are cached; memory is bounded whatever the length.
+/// Used by one thread; other threads open a reader of their own after `flush`.
+class RowStore {
+ public:
+  static constexpr std::size_t kChunk = 1024;
+
+  /// Opens or creates. ":memory:" keeps all in memory.
+  static std::unique_ptr<RowStore> open(const std::string& path,
+                                        std::vector<FeatureColumn> columns);
+  /// Read-only, over what was flushed. Error{not_found} if there is none.
+  static std::unique_ptr<RowStore> open_reader(const std::string& path);
+  virtual ~RowStore() = default;
+
+  virtual const std::vector<FeatureColumn>& columns() const = 0;
+
+  // Questions.
+  virtual std::uint64_t questions() const = 0;
+  /// Appends a question; vectors[i] has columns()[i].width floats.
+  virtual std::uint64_t ask(std::uint64_t position, Millis time,
+                            std::span<const std::span<const float>> vectors) = 0;
+  /// Vectors of questions [begin, end) in asked order, row-major, into `out`.
+  virtual void read_vectors(std::size_t column, std::uint64_t begin, std::uint64_t end,
+                            float* out) = 0;
+  virtual std::uint64_t position(std::uint64_t question) = 0;
+  virtual Millis time(std::uint64_t question) = 0;
+
+  // Answers: one series of `width` floats a question for each answerer, e.g. "served" or
+  // "learner:steady". A series starts at any question and grows without gaps.
+  /// Appends n = answers.size()/width answers for the questions from `first` on, which must be
+  /// where the series ends (or its start, if it is new).
+  virtual void answer(const std::string& answerer, std::size_t width, std::uint64_t first,
+                      std::span<const float> answers) = 0;
+  /// [begin, end) of the questions a series covers; {0, 0} if there is none.
+  virtual std::pair<std::uint64_t, std::uint64_t> answered(const std::string& answerer) = 0;
+  /// Answers for questions [begin, end), row-major, into `out`; all must be covered.
+  virtual void read_answers(const std::string& answerer, std::uint64_t begin, std::uint64_t end,
+                            float* out) = 0;
+
+  // Rows.
+  virtual std::uint64_t rows() const = 0;
+  virtual std::uint64_t add_row(const Row& row) = 0;
+  virtual Row row(std::uint64_t number) = 0;
+  /// Vectors of the questions of rows [begin, end), in row order, into `out`.
+  virtual void read_row_vectors(std::size_t column, std::uint64_t begin, std::uint64_t end,
+                                float* out) = 0;
+
+  /// All appended so far, the half-filled chunks included, is durable on return.
+  virtual void flush() = 0;
+  /// Cuts back to the first `questions` questions (answers too) and `rows` rows.
+  virtual void cut(std::uint64_t questions, std::uint64_t rows) = 0;
+
+  /// sha256 (hex) over questions, answers and rows, whatever was flushed when; reads everything.
+  virtual std::string content_hash() = 0;
+  /// Reads every chunk against its hash; the damage found, in words. Empty: all is well.
+  virtual std::vector<std::string> verify() = 0;
+};
+
+}  // namespace freshet

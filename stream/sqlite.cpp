@@ -1,0 +1,72 @@
+#include "stream/sqlite.h"
+
+#include <fmt/format.h>
+#include <sqlite3.h>
+
+#include <filesystem>
+
+namespace freshet {
+
+namespace {
+
+SQLite::Database connect(const std::string& path, bool read_only) {
+  constexpr int kPatience = 5000;
+  if (!read_only) {
+    return SQLite::Database(path, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE, kPatience);
+  }
+  if (!std::filesystem::exists(path)) {
+    throw Error(ErrorKind::not_found, fmt::format("{}: there is no such file", path));
+  }
+  try {
+    SQLite::Database database(path, SQLite::OPEN_READONLY, kPatience);
+    database.execAndGet("SELECT count(*) FROM sqlite_schema");
+    return database;
+  } catch (const SQLite::Exception& error) {
+    if (error.getErrorCode() != SQLITE_CANTOPEN || std::filesystem::exists(path + "-wal")) throw;
+    return SQLite::Database("file:" + path + "?immutable=1",
+                            SQLite::OPEN_READONLY | SQLite::OPEN_URI, kPatience);
+  }
+}
+
+}  // namespace
+
+SQLite::Database open_database(const std::string& path, bool read_only) {
+  return guarded(path, [&] {
+    SQLite::Database database = connect(path, read_only);
+    if (!read_only) {
+      database.exec("PRAGMA journal_mode=WAL");
+      database.exec("PRAGMA synchronous=FULL");
+    }
+    database.exec("PRAGMA foreign_keys=ON");
+    database.exec("PRAGMA trusted_schema=OFF");
+    database.exec("PRAGMA cell_size_check=ON");
+    return database;
+  });
+}
+
+Error translate(const std::string& path, const SQLite::Exception& error) {
+  switch (error.getErrorCode()) {
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+      return {ErrorKind::corrupt, fmt::format("{}: the file is damaged ({})", path, error.what())};
+    case SQLITE_FULL:
+      return {ErrorKind::unavailable,
+              fmt::format("{}: the disk is full; nothing unfinished was kept. Make room, then run "
+                          "again",
+                          path)};
+    case SQLITE_READONLY:
+    case SQLITE_CANTOPEN:
+      return {ErrorKind::unavailable,
+              fmt::format("{}: cannot be opened for writing ({}); check that the folder exists and "
+                          "may be written to",
+                          path, error.what())};
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+      return {ErrorKind::unavailable,
+              fmt::format("{}: locked by another process for over 5 s", path)};
+    default:
+      return {ErrorKind::unavailable, fmt::format("{}: {}", path, error.what())};
+  }
+}
+
+}  // namespace freshet

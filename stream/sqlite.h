@@ -1,0 +1,54 @@
+#pragma once
+
+#include <SQLiteCpp/SQLiteCpp.h>
+
+#include <string>
+#include <utility>
+
+#include "stream/error.h"
+
+namespace freshet {
+
+/// Opens a database with the pragmas of the house: WAL, synchronous=FULL, 5 s of patience, foreign
+/// keys, no trusted schema, checked cells. Read-only connections never write; one on a folder
+/// that cannot be written to opens the file as immutable where it has no WAL.
+/// Throws Error (see `translate`).
+SQLite::Database open_database(const std::string& path, bool read_only);
+
+/// SQLite's exception as ours: damage is `corrupt`, everything else `unavailable`; names the file.
+Error translate(const std::string& path, const SQLite::Exception& error);
+
+/// Runs `work`, translating SQLite's exceptions.
+template <class Work>
+auto guarded(const std::string& path, Work&& work) {
+  try {
+    return std::forward<Work>(work)();
+  } catch (const SQLite::Exception& error) {
+    throw translate(path, error);
+  }
+}
+
+/// `BEGIN IMMEDIATE` … `COMMIT`; rolled back when it goes out of scope uncommitted.
+class WriteTransaction {
+ public:
+  explicit WriteTransaction(SQLite::Database& database) : database_(database) {
+    database_.exec("BEGIN IMMEDIATE");
+  }
+  ~WriteTransaction() {
+    // Some errors (a full disk) have rolled back already.
+    if (!committed_) database_.tryExec("ROLLBACK");
+  }
+  WriteTransaction(const WriteTransaction&) = delete;
+  WriteTransaction& operator=(const WriteTransaction&) = delete;
+
+  void commit() {
+    database_.exec("COMMIT");
+    committed_ = true;
+  }
+
+ private:
+  SQLite::Database& database_;
+  bool committed_ = false;
+};
+
+}  // namespace freshet
