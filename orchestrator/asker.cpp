@@ -1,0 +1,137 @@
+#include "orchestrator/asker.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <span>
+
+namespace freshet {
+
+Asker::Asker(const PipelineConfig& config, const EventLog& log, RowStore& store,
+             std::size_t read_chunk)
+    : config_(config),
+      log_(log),
+      store_(store),
+      read_chunk_(read_chunk),
+      features_(config.schema, config.features),
+      join_(config.schema),
+      watermark_(config.schema.out_of_orderness),
+      vector_(features_.width()) {}
+
+bool Asker::next(std::uint64_t head, Segment& segment) {
+  begin(segment);
+  const std::uint64_t from = position_;
+  while (position_ < head) {
+    if (take(record(head), segment)) break;
+  }
+  while (auto settled = join_.next_settled()) segment.settled.push_back(*settled);
+  segment.end_position = position_;
+  segment.watermark = watermark_.value();
+  return position_ != from || !segment.rows.empty();
+}
+
+void Asker::begin(Segment& segment) {
+  segment.first_question = store_.questions();
+  segment.questions = 0;
+  segment.vectors.clear();
+  segment.first_row = store_.rows();
+  segment.rows.clear();
+  segment.row_vectors.clear();
+  segment.settled.clear();
+  segment.at_tick = false;
+}
+
+// A tick may fall between two of the rows that one record releases: the record is then taken again,
+// which moves nothing twice, because the watermark stands and released labels are gone.
+bool Asker::take(std::string_view bytes, Segment& segment) {
+  decode(bytes, config_.schema, event_);
+  if (event_.kind == RecordKind::close) {
+    if (!closed_) join_.close();
+    closed_ = true;
+    if (release_due(segment)) return true;
+    ++position_;
+    return full(segment);
+  }
+  watermark_.observe(event_.time);
+  join_.advance(watermark_.value());
+  if (release_due(segment)) return true;
+
+  std::optional<KnownLabel> known;
+  if (event_.kind == RecordKind::event) {
+    features_.ask(event_, vector_);
+    const std::array<std::span<const float>, 1> columns = {vector_};
+    store_.ask(position_, event_.time, columns);
+    segment.vectors.insert(segment.vectors.end(), vector_.begin(), vector_.end());
+    ++segment.questions;
+    known = join_.ask(event_);
+    features_.observe(event_);
+  } else {
+    known = join_.label(event_);
+  }
+  ++position_;
+  if (known && add_row(*known, position_, segment)) return true;
+  return full(segment);
+}
+
+bool Asker::release_due(Segment& segment) {
+  while (const auto due = join_.next_due()) {
+    if (add_row(*due, position_, segment) || full(segment)) return true;
+  }
+  return false;
+}
+
+bool Asker::add_row(const KnownLabel& known, std::uint64_t known_position, Segment& segment) {
+  const std::uint64_t number = store_.add_row({known.question, known.label, known_position});
+  segment.rows.push_back({known.label, known.question, segment.questions});
+  const std::size_t width = features_.width();
+  const std::size_t at = segment.row_vectors.size();
+  segment.row_vectors.resize(at + width);
+  float* out = segment.row_vectors.data() + at;
+  if (known.question >= segment.first_question) {
+    const float* in = segment.vectors.data() + (known.question - segment.first_question) * width;
+    std::copy(in, in + width, out);
+  } else {
+    store_.read_vectors(0, known.question, known.question + 1, out);
+  }
+  segment.at_tick = (number + 1) % config_.tick_rows == 0;
+  return segment.at_tick;
+}
+
+bool Asker::full(const Segment& segment) const {
+  return segment.questions >= kMaxSegment || segment.rows.size() >= kMaxSegment;
+}
+
+std::string_view Asker::record(std::uint64_t head) {
+  const std::uint64_t count = offsets_.empty() ? 0 : offsets_.size() - 1;
+  if (position_ < buffer_begin_ || position_ >= buffer_begin_ + count) {
+    buffer_.clear();
+    offsets_.assign(1, 0);
+    buffer_begin_ = position_;
+    log_.read(position_, std::min<std::uint64_t>(head, position_ + read_chunk_),
+              [this](std::uint64_t, std::string_view bytes) {
+                buffer_.append(bytes);
+                offsets_.push_back(buffer_.size());
+                return true;
+              });
+  }
+  const std::size_t at = position_ - buffer_begin_;
+  return std::string_view(buffer_).substr(offsets_[at], offsets_[at + 1] - offsets_[at]);
+}
+
+void Asker::save(Encoder& to) const {
+  to.put(position_).put(static_cast<std::uint8_t>(closed_));
+  watermark_.save(to);
+  join_.save(to);
+  features_.save(to);
+}
+
+void Asker::load(Decoder& from) {
+  position_ = from.get<std::uint64_t>();
+  closed_ = from.get<std::uint8_t>() != 0;
+  watermark_.load(from);
+  join_.load(from);
+  features_.load(from);
+  offsets_.clear();
+}
+
+}  // namespace freshet

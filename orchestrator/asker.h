@@ -1,0 +1,67 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "orchestrator/config.h"
+#include "orchestrator/segment.h"
+#include "stream/event_log.h"
+#include "stream/feature_set.h"
+#include "stream/label_join.h"
+#include "stream/row_store.h"
+#include "stream/watermark.h"
+
+namespace freshet {
+
+/// From log records to questions and rows: moves the watermark, releases the labels that became
+/// due, computes features as of now, stores question and rows, and cuts the stream into segments
+/// that end at ticks. Used by the pipeline thread.
+class Asker {
+ public:
+  /// Segments that hold no tick end after this many questions or rows.
+  static constexpr std::size_t kMaxSegment = 1024;
+
+  /// `read_chunk`: records read from the log at a time; it changes no result.
+  Asker(const PipelineConfig& config, const EventLog& log, RowStore& store,
+        std::size_t read_chunk = 4096);
+
+  /// Builds the next segment from the records below `head`; false when there is nothing to add.
+  /// A segment ends at a tick, at kMaxSegment, or at `head`.
+  bool next(std::uint64_t head, Segment& segment);
+
+  std::uint64_t position() const { return position_; }
+  bool closed() const { return closed_; }
+  const LabelJoin& join() const { return join_; }
+  const FeatureSet& features() const { return features_; }
+
+  void save(Encoder& to) const;
+  void load(Decoder& from);
+
+ private:
+  void begin(Segment& segment);
+  /// Takes the record at position_; true when the segment is complete.
+  bool take(std::string_view record, Segment& segment);
+  bool release_due(Segment& segment);
+  bool add_row(const KnownLabel& known, std::uint64_t known_position, Segment& segment);
+  bool full(const Segment& segment) const;
+  std::string_view record(std::uint64_t head);
+
+  const PipelineConfig& config_;
+  const EventLog& log_;
+  RowStore& store_;
+  const std::size_t read_chunk_;
+  FeatureSet features_;
+  LabelJoin join_;
+  Watermark watermark_;
+  std::uint64_t position_ = 0;  ///< next record
+  bool closed_ = false;
+
+  Event event_;                ///< reused
+  std::vector<float> vector_;  ///< reused
+  std::string buffer_;         ///< records [buffer_begin_, …) read ahead
+  std::vector<std::size_t> offsets_;
+  std::uint64_t buffer_begin_ = 0;
+};
+
+}  // namespace freshet

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <functional>
+#include <string>
+
+namespace CLI {
+class App;
+}
+
+namespace freshet {
+
+/// Exit codes of the program.
+enum ExitCode : int {
+  kDone = 0,
+  kFailed = 1,
+  kUsage = 2,
+  kNegative = 3,  ///< the answer is no: verify found damage, check found problems
+};
+
+/// The whole command line: parses, runs one command, prints errors to stderr, gives the exit code.
+int run_command_line(int argc, char** argv);
+
+/// What the chosen command runs once parsing is done; gives the exit code.
+using Command = std::function<int()>;
+
+// Each adds its commands to the app and sets `chosen` when one of them is named.
+void add_run_commands(CLI::App& app, Command& chosen);       // run, demo
+void add_pipeline_commands(CLI::App& app, Command& chosen);  // pipeline …
+void add_event_commands(CLI::App& app, Command& chosen);     // events …
+void add_registry_commands(CLI::App& app, Command& chosen);  // registry …
+void add_backtest_command(CLI::App& app, Command& chosen);   // backtest
+
+}  // namespace freshet

@@ -1,0 +1,184 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "orchestrator/cli.h"
+#include "orchestrator/command_support.h"
+#include "orchestrator/run.h"
+#include "stream/event_log.h"
+#include "stream/ingest.h"
+
+namespace freshet {
+
+using nlohmann::json;
+
+namespace {
+
+struct EventArguments {
+  std::string workspace;
+  std::string pipeline;
+  std::uint64_t limit = 20;
+  bool late = false;
+  bool json = false;
+  std::vector<std::string> inputs;
+};
+
+std::shared_ptr<EventArguments> add_arguments(CLI::App& command) {
+  const auto a = std::make_shared<EventArguments>();
+  command.add_option("-w,--workspace", a->workspace, "The workspace's folder")->required();
+  command.add_option("-p,--pipeline", a->pipeline, "Which pipeline, if there are several");
+  command.add_flag("--json", a->json, "As JSON");
+  return a;
+}
+
+struct Opened {
+  explicit Opened(const EventArguments& a)
+      : workspace(read_workspace(a.workspace)),
+        name(choose_pipeline(workspace.registry(), a.pipeline)),
+        config(recorded_config(workspace.registry(), name)),
+        log(EventLog::open_reader(workspace.log_path(name))) {}
+
+  Workspace workspace;
+  std::string name;
+  PipelineConfig config;
+  std::unique_ptr<EventLog> log;
+};
+
+json event_json(const Event& event, const Schema& schema, std::uint64_t position) {
+  json j{{"position", position}, {"id", std::string(event.id)}, {"time", format_time(event.time)}};
+  if (event.kind == RecordKind::close) return {{"position", position}, {"kind", "close"}};
+  j["kind"] = event.kind == RecordKind::event ? "event" : "label";
+  if (event.label) j["label"] = *event.label;
+  for (std::size_t i = 0; i < event.values.size(); ++i) {
+    const FieldValue& value = event.values[i];
+    json& field = j["fields"][schema.fields[i].name];
+    if (value.missing) {
+      field = nullptr;
+    } else if (schema.fields[i].kind == FieldKind::category ||
+               schema.fields[i].kind == FieldKind::text) {
+      field = std::string(value.text);
+    } else if (schema.fields[i].kind == FieldKind::boolean) {
+      field = value.number != 0;
+    } else if (schema.fields[i].kind == FieldKind::time) {
+      field = format_time(static_cast<Millis>(value.number));
+    } else {
+      field = value.number;
+    }
+  }
+  return j;
+}
+
+int tail(const EventArguments& a) {
+  const Opened opened(a);
+  const std::uint64_t head = opened.log->head();
+  Event event;
+  opened.log->read(head - std::min(head, a.limit), head,
+                   [&](std::uint64_t position, std::string_view record) {
+                     decode(record, opened.config.schema, event);
+                     fmt::print("{}\n", event_json(event, opened.config.schema, position).dump());
+                     return true;
+                   });
+  return kDone;
+}
+
+int stats(const EventArguments& a) {
+  const Opened opened(a);
+  const IngestCounts counts = opened.log->counts();
+  json j{{"pipeline", opened.name},     {"head", opened.log->head()},
+         {"accepted", counts.accepted}, {"duplicates", counts.duplicates},
+         {"late", counts.late},         {"dead_letters", counts.dead_letters}};
+  j["inputs"] = json::array();
+  for (const SourceProgress& input : opened.log->all_progress()) {
+    j["inputs"].push_back(
+        {{"name", input.name}, {"offset", input.offset}, {"records", input.records}});
+  }
+  if (a.json) {
+    fmt::print("{}\n", j.dump(2));
+    return kDone;
+  }
+  fmt::print("{} positions: {} accepted, {} duplicates, {} late, {} dead letters\n",
+             opened.log->head(), counts.accepted, counts.duplicates, counts.late,
+             counts.dead_letters);
+  for (const SourceProgress& input : opened.log->all_progress()) {
+    fmt::print("  {}: {} records, {} bytes\n", input.name, input.records, input.offset);
+  }
+  return kDone;
+}
+
+int dead_letters(const EventArguments& a) {
+  const Opened opened(a);
+  const auto letters =
+      a.late ? opened.log->late_events(a.limit) : opened.log->dead_letters(a.limit);
+  for (const DeadLetter& letter : letters) {
+    if (a.json) {
+      const json j{{"source", letter.source},
+                   {"line", letter.line},
+                   {"reason", letter.reason},
+                   {"raw", letter.raw}};
+      fmt::print("{}\n", j.dump(-1, ' ', false, json::error_handler_t::replace));
+    } else {
+      const json raw = letter.raw.substr(0, 200);
+      fmt::print("{}:{}: {}\n    {}\n", letter.source, letter.line, letter.reason,
+                 raw.dump(-1, ' ', false, json::error_handler_t::replace));
+    }
+  }
+  return kDone;
+}
+
+int append(const EventArguments& a) {
+  Workspace workspace = Workspace::open(a.workspace, Workspace::Mode::own);
+  const std::string name = choose_pipeline(workspace.registry(), a.pipeline);
+  const PipelineConfig config = recorded_config(workspace.registry(), name);
+  const auto log = EventLog::open(workspace.log_path(name), log_description(config));
+  Ingest ingest(config.schema, *log);
+  for (const std::string& input : a.inputs) {
+    InputSpec spec;
+    spec.name = input;
+    const auto source = open_source(spec, config.schema, log->progress(input));
+    while (!stop_requested && ingest.pump(*source, 4096) != PollStatus::ended) {
+    }
+  }
+  const IngestCounts counts = log->counts();
+  if (a.json) {
+    const json j{{"head", log->head()},
+                 {"accepted", counts.accepted},
+                 {"dead_letters", counts.dead_letters}};
+    fmt::print("{}\n", j.dump());
+  } else {
+    fmt::print(
+        "the log now ends at position {} ({} accepted, {} dead letters); freshet run goes on "
+        "from there\n",
+        log->head(), counts.accepted, counts.dead_letters);
+  }
+  return kDone;
+}
+
+}  // namespace
+
+void add_event_commands(CLI::App& app, Command& chosen) {
+  auto* events = app.add_subcommand("events", "The log: what came in, and what did not");
+  events->require_subcommand(1);
+  const auto add = [&](const char* name, const char* about, int (*command)(const EventArguments&)) {
+    auto* sub = events->add_subcommand(name, about);
+    const auto a = add_arguments(*sub);
+    sub->callback([=, &chosen] { chosen = [=] { return command(*a); }; });
+    return std::pair{sub, a};
+  };
+  add("stats", "Counts, and how far each input was read", stats);
+  const auto [tail_sub, tail_args] = add("tail", "The newest records, as JSON lines", tail);
+  tail_sub->add_option("-n,--limit", tail_args->limit, "How many")->capture_default_str();
+  const auto [dead_sub, dead_args] =
+      add("dead-letters", "Records that were refused, newest first, with the reason", dead_letters);
+  dead_sub->add_option("-n,--limit", dead_args->limit, "How many")->capture_default_str();
+  dead_sub->add_flag("--late", dead_args->late, "The events that came too late instead");
+  const auto [append_sub, append_args] =
+      add("append", "Adds events to the log without running the pipeline", append);
+  append_sub->add_option("-i,--input", append_args->inputs, "Files, or - for standard input")
+      ->required();
+}
+
+}  // namespace freshet

@@ -1,0 +1,202 @@
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <fstream>
+#include <memory>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "orchestrator/cli.h"
+#include "orchestrator/command_support.h"
+#include "orchestrator/inspect.h"
+#include "orchestrator/open_pipeline.h"
+#include "orchestrator/registry_json.h"
+#include "orchestrator/summary.h"
+
+namespace freshet {
+
+using nlohmann::json;
+
+namespace {
+
+struct PipelineArguments {
+  std::string config;
+  std::string workspace;
+  std::string pipeline;
+  std::string reason;
+  std::string output;
+  std::string input;
+  InferOptions infer;
+  bool json = false;
+};
+
+int init(const PipelineArguments& a) {
+  const InferredConfig inferred = infer_config(a.input, a.infer);
+  for (const std::string& note : inferred.notes) fmt::print(stderr, "{}\n", note);
+  if (a.output.empty()) {
+    fmt::print("{}\n", inferred.text);
+    return kDone;
+  }
+  if (std::filesystem::exists(a.output)) {
+    throw Error(ErrorKind::conflict,
+                fmt::format("{} is there already; choose another --output", a.output));
+  }
+  std::ofstream out(a.output);
+  out << inferred.text << '\n';
+  out.flush();
+  if (!out) throw Error(ErrorKind::unavailable, fmt::format("cannot write {}", a.output));
+  fmt::print(stderr, "wrote {}; next: freshet run {} --input {} --workspace W\n", a.output,
+             a.output, a.input);
+  return kDone;
+}
+
+int check(const PipelineArguments& a) {
+  try {
+    const PipelineConfig config = read_config(a.config);
+    if (a.json) {
+      fmt::print("{}\n", json{{"problems", json::array()}}.dump());
+    } else {
+      fmt::print("{}: pipeline \"{}\" is fine\n", a.config, config.pipeline);
+    }
+    return kDone;
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::invalid) throw;
+    if (a.json) {
+      fmt::print("{}\n", json{{"problems", {error.what()}}}.dump());
+    } else {
+      fmt::print("{}\n", error.what());
+    }
+    return kNegative;
+  }
+}
+
+int show(const PipelineArguments& a) {
+  if (!a.config.empty()) {
+    fmt::print("{}\n", write_config(read_config(a.config), 2));
+    return kDone;
+  }
+  if (a.workspace.empty()) {
+    throw Error(ErrorKind::invalid, "name a config file, or a --workspace");
+  }
+  Workspace workspace = read_workspace(a.workspace);
+  const std::string name = choose_pipeline(workspace.registry(), a.pipeline);
+  fmt::print("{}\n", write_config(recorded_config(workspace.registry(), name), 2));
+  return kDone;
+}
+
+int apply(const PipelineArguments& a) {
+  const PipelineConfig config = read_config(a.config);
+  Workspace workspace = Workspace::open(a.workspace, Workspace::Mode::own);
+  const PipelineConfig recorded =
+      recorded_config(workspace.registry(), choose_pipeline(workspace.registry(), config.pipeline));
+  const std::vector<ConfigDifference> all = differences(recorded, config);
+  if (all.empty()) {
+    fmt::print("nothing differs from the recorded config\n");
+    return kDone;
+  }
+  std::string refused;
+  std::string summary;
+  for (const ConfigDifference& d : all) {
+    fmt::print("{}: {} -> {} ({})\n", d.path, d.from, d.to, d.means);
+    summary += (summary.empty() ? "" : "; ") + d.path + ": " + d.from + " -> " + d.to;
+    if (d.means != "policy") refused += (refused.empty() ? "" : ", ") + d.path;
+  }
+  if (!refused.empty()) {
+    throw Error(
+        ErrorKind::conflict,
+        fmt::format("{} cannot change in this workspace: what has been learned depends on "
+                    "it. Run the new config over the same log: freshet run {} --from-log {} "
+                    "--workspace NEW",
+                    refused, a.config, a.workspace));
+  }
+  OpenPipeline open(workspace, config.pipeline, std::nullopt, {});
+  open.pipeline.note_policy(config, summary, a.reason);
+  CommandRecord record;
+  record.position = open.pipeline.position();
+  record.kind = "apply";
+  record.arguments = write_config(config);
+  record.reason = a.reason;
+  workspace.registry().add_command(config.pipeline, record);
+  open.pipeline.checkpoint();
+  workspace.registry().set_config(config.pipeline, write_config(config));
+  return kDone;
+}
+
+int steer(const PipelineArguments& a, const std::string& kind) {
+  Workspace workspace = Workspace::open(a.workspace, Workspace::Mode::own);
+  const std::string name = choose_pipeline(workspace.registry(), a.pipeline);
+  OpenPipeline open(workspace, name, std::nullopt, {});
+  if (kind == "pause") open.pipeline.pause(a.reason);
+  if (kind == "resume") open.pipeline.resume(a.reason);
+  if (kind == "train") open.pipeline.train(a.reason);
+  CommandRecord record;
+  record.position = open.pipeline.position();
+  record.kind = kind;
+  record.arguments = "{}";
+  record.reason = a.reason;
+  workspace.registry().add_command(name, record);
+  open.pipeline.checkpoint();
+  for (const Decision& decision : open.pipeline.take_news()) {
+    fmt::print("{}\n", a.json ? decision_json(decision).dump() : decision_line(decision));
+  }
+  return kDone;
+}
+
+void add_init(CLI::App& pipeline, Command& chosen) {
+  auto* sub = pipeline.add_subcommand("init", "A first config, from a look at a file of events");
+  const auto a = std::make_shared<PipelineArguments>();
+  sub->add_option("-i,--input", a->input, "A CSV or JSON lines file with labels")->required();
+  sub->add_option("--label", a->infer.label, "The field to predict")->required();
+  sub->add_option("--time", a->infer.time,
+                  "The time: a field, two as date,hour, or every:30m,from:1996-05-07T00:00:00Z");
+  sub->add_option("--id", a->infer.id, "The field that identifies an event");
+  sub->add_option("--name", a->infer.name, "The pipeline's name (default: the file's)");
+  sub->add_option("--drop", a->infer.drop, "Fields to leave out");
+  sub->add_option("-o,--output", a->output, "The file to write (default: stdout)");
+  sub->callback([=, &chosen] { chosen = [=] { return init(*a); }; });
+}
+
+}  // namespace
+
+void add_pipeline_commands(CLI::App& app, Command& chosen) {
+  auto* pipeline = app.add_subcommand("pipeline", "A pipeline's config, and how it is steered");
+  pipeline->require_subcommand(1);
+  add_init(*pipeline, chosen);
+  const auto add = [&](const char* name, const char* about, auto run) {
+    auto* sub = pipeline->add_subcommand(name, about);
+    const auto a = std::make_shared<PipelineArguments>();
+    sub->add_flag("--json", a->json, "As JSON");
+    sub->callback([=, &chosen] { chosen = [=] { return run(*a); }; });
+    return std::pair{sub, a};
+  };
+  const auto [check_sub, check_args] =
+      add("check", "Checks a config file; exit code 3 with the problems if there are any", check);
+  check_sub->add_option("config", check_args->config, "The file")->required();
+  const auto [show_sub, show_args] = add("show", "A config with all defaults filled in", show);
+  show_sub->add_option("config", show_args->config, "A file (default: as recorded)");
+  show_sub->add_option("-w,--workspace", show_args->workspace, "The workspace's folder");
+  show_sub->add_option("-p,--pipeline", show_args->pipeline, "Which pipeline");
+  add("schema", "The JSON Schema of config files", [](const PipelineArguments&) {
+    fmt::print("{}\n", config_schema());
+    return int{kDone};
+  });
+  const auto [apply_sub, apply_args] =
+      add("apply", "Records a changed config, showing what differs", apply);
+  apply_sub->add_option("config", apply_args->config, "The file")->required();
+  apply_sub->add_option("-w,--workspace", apply_args->workspace, "The workspace's folder")
+      ->required();
+  apply_sub->add_option("--reason", apply_args->reason, "Why, for the record")->required();
+  for (const std::string kind : {"pause", "resume", "train"}) {
+    const char* about = kind == "pause"    ? "Holds refreshes and automatic promotion"
+                        : kind == "resume" ? "Lets refreshes and automatic promotion go on"
+                                           : "Trains the policy's candidates now";
+    const auto [sub, args] =
+        add(kind.c_str(), about, [kind](const PipelineArguments& a) { return steer(a, kind); });
+    sub->add_option("-w,--workspace", args->workspace, "The workspace's folder")->required();
+    sub->add_option("-p,--pipeline", args->pipeline, "Which pipeline");
+    sub->add_option("--reason", args->reason, "Why, for the record")->required();
+  }
+}
+
+}  // namespace freshet

@@ -1,0 +1,171 @@
+#include <fmt/format.h>
+
+#include <memory>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "orchestrator/cli.h"
+#include "orchestrator/command_support.h"
+#include "orchestrator/open_pipeline.h"
+#include "orchestrator/registry_json.h"
+#include "orchestrator/summary.h"
+#include "orchestrator/verify.h"
+
+namespace freshet {
+
+using nlohmann::json;
+
+namespace {
+
+struct RegistryArguments {
+  std::string workspace;
+  std::string pipeline;
+  std::uint64_t version = 0;
+  std::string reason;
+  std::string at;
+  bool parts = false;
+  bool json = false;
+};
+
+struct Opened {
+  explicit Opened(const RegistryArguments& a)
+      : workspace(read_workspace(a.workspace)),
+        name(choose_pipeline(workspace.registry(), a.pipeline)) {}
+
+  Registry& registry() { return workspace.registry(); }
+
+  Workspace workspace;
+  std::string name;
+};
+
+int list(const RegistryArguments& a) {
+  Opened opened(a);
+  const json versions = versions_json(opened.registry(), opened.name);
+  fmt::print("{}", a.json ? versions.dump(2) + "\n" : versions_text(versions));
+  return kDone;
+}
+
+int show(const RegistryArguments& a) {
+  Opened opened(a);
+  const json version = version_json(opened.registry(), opened.name, a.version);
+  fmt::print("{}\n", a.json ? version.dump(2) : version_text_for_people(version));
+  return kDone;
+}
+
+int history(const RegistryArguments& a) {
+  Opened opened(a);
+  if (a.at.empty()) {
+    for (const Decision& decision : opened.registry().decisions(opened.name)) {
+      fmt::print("{}\n", a.json ? decision_json(decision).dump() : decision_line(decision));
+    }
+    return kDone;
+  }
+  const std::optional<Millis> time = parse_time(a.at);
+  if (!time) {
+    throw Error(ErrorKind::invalid,
+                fmt::format("--at {}: not a time; write RFC 3339, as 2018-04-01T12:00:00Z", a.at));
+  }
+  const std::optional<Decision> live = opened.registry().live_at(opened.name, *time);
+  if (!live) {
+    fmt::print("{}\n", a.json ? std::string("null") : "nothing was live at " + format_time(*time));
+    return kNegative;
+  }
+  if (a.json) {
+    fmt::print("{}\n", decision_json(*live).dump(2));
+  } else {
+    fmt::print("live at {}: version {} (since {}, {}@{})\nwhy: {}: {}\n", format_time(*time),
+               live->to_version, format_time(live->time), live->to_version, live->to_row,
+               live->kind, live->reason);
+  }
+  return kDone;
+}
+
+int command(const RegistryArguments& a, const std::string& kind) {
+  Workspace workspace = Workspace::open(a.workspace, Workspace::Mode::own);
+  const std::string name = choose_pipeline(workspace.registry(), a.pipeline);
+  OpenPipeline open(workspace, name, std::nullopt, {});
+  CommandRecord record;
+  record.position = open.pipeline.position();
+  record.kind = kind;
+  record.arguments = json{{"version", a.version}}.dump();
+  record.reason = a.reason;
+  if (kind == "promote" || kind == "approve") open.pipeline.promote(a.version, a.reason);
+  if (kind == "rollback") open.pipeline.roll_back(a.version, a.reason);
+  workspace.registry().add_command(name, record);
+  open.pipeline.checkpoint();
+  for (const Decision& decision : open.pipeline.take_news()) {
+    fmt::print("{}\n", a.json ? decision_json(decision).dump() : decision_line(decision));
+  }
+  return kDone;
+}
+
+int verify(const RegistryArguments& a) {
+  Opened opened(a);
+  const std::vector<std::string> damage = verify_workspace(opened.workspace, opened.name);
+  if (a.json) {
+    fmt::print("{}\n", json{{"damage", damage}, {"whole", damage.empty()}}.dump(2));
+  } else {
+    for (const std::string& line : damage) fmt::print("{}\n", line);
+    if (damage.empty())
+      fmt::print("all artifacts, log batches and row chunks match their hashes\n");
+  }
+  return damage.empty() ? kDone : kNegative;
+}
+
+int print_fingerprint(const RegistryArguments& a) {
+  Opened opened(a);
+  const auto log = EventLog::open_reader(opened.workspace.log_path(opened.name));
+  const auto store = RowStore::open_reader(opened.workspace.rows_path(opened.name));
+  const json parts = fingerprint(opened.registry(), opened.name, *log, *store);
+  if (a.json) {
+    fmt::print("{}\n", a.parts ? parts.dump(2) : json{parts["fingerprint"]}.at(0).dump());
+  } else if (a.parts) {
+    for (const auto& [part, hash] : parts.items()) {
+      fmt::print("{:<18} {}\n", part, hash.get<std::string>());
+    }
+  } else {
+    fmt::print("{}\n", parts["fingerprint"].get<std::string>());
+  }
+  return kDone;
+}
+
+}  // namespace
+
+void add_registry_commands(CLI::App& app, Command& chosen) {
+  auto* registry = app.add_subcommand("registry", "Versions, decisions, and what is live");
+  registry->require_subcommand(1);
+  const auto add = [&](const char* name, const char* about, auto run) {
+    auto* sub = registry->add_subcommand(name, about);
+    const auto a = std::make_shared<RegistryArguments>();
+    sub->add_option("-w,--workspace", a->workspace, "The workspace's folder")->required();
+    sub->add_option("-p,--pipeline", a->pipeline, "Which pipeline, if there are several");
+    sub->add_flag("--json", a->json, "As JSON");
+    sub->callback([=, &chosen] { chosen = [=] { return run(*a); }; });
+    return std::pair{sub, a};
+  };
+  add("list", "Versions, newest last", list);
+  const auto [show_sub, show_args] = add("show", "One version: lineage, revisions, evidence", show);
+  show_sub->add_option("version", show_args->version, "The version's number")->required();
+  const auto [history_sub, history_args] = add("history", "All decisions, oldest first", history);
+  history_sub->add_option("--at", history_args->at, "What was live at this event time, and why");
+  for (const std::string kind : {"promote", "approve", "rollback"}) {
+    const char* about = kind == "promote"   ? "Makes a learner or candidate the champion"
+                        : kind == "approve" ? "Promotes a candidate that waits for approval"
+                                            : "Goes back to a version that has served; refresh and "
+                                              "automatic promotion pause until resumed";
+    const auto [sub, args] =
+        add(kind.c_str(), about, [kind](const RegistryArguments& a) { return command(a, kind); });
+    auto* version = sub->add_option(
+        kind == "rollback" ? "--to" : "version", args->version,
+        kind == "rollback" ? "The version (default: the previous one)" : "The version's number");
+    if (kind != "rollback") version->required();
+    sub->add_option("--reason", args->reason, "Why, for the record")->required();
+  }
+  add("verify", "Checks every stored hash; exit code 3 if something is damaged", verify);
+  const auto [finger_sub, finger_args] =
+      add("fingerprint", "One sha256 over all state, wall clock left out", print_fingerprint);
+  finger_sub->add_flag("--parts", finger_args->parts, "Each part by itself");
+}
+
+}  // namespace freshet

@@ -1,0 +1,252 @@
+#include "orchestrator/learning_thread.h"
+
+#include <chrono>
+#include <utility>
+
+#include "stream/random.h"
+#include "trainer/artifact.h"
+
+namespace freshet {
+
+LearningThread::LearningThread(const PipelineConfig& config, RowStore& store,
+                               std::string store_path)
+    : config_(config),
+      store_(store),
+      store_path_(std::move(store_path)),
+      layout_(FeatureSet(config.schema, config.features).layout()),
+      learn_thread_([this](const std::stop_token& stop) { learn_loop(stop); }),
+      work_thread_([this](const std::stop_token& stop) { work_loop(stop); }) {}
+
+LearningThread::~LearningThread() {
+  {
+    const std::lock_guard lock(order_mutex_);
+    for (auto& [version, order] : orders_) order->dropped = true;
+  }
+  learn_thread_.request_stop();
+  work_thread_.request_stop();
+}
+
+ModelSpec LearningThread::spec(std::size_t recipe) const {
+  return {config_.schema.task, answer_width(config_.schema), layout_,
+          config_.learners.at(recipe).network};
+}
+
+RowReader LearningThread::reader(RowStore& store) const {
+  return [&store](std::uint64_t begin, std::uint64_t end, float* vectors, float* labels) {
+    store.read_row_vectors(0, begin, end, vectors);
+    for (std::uint64_t row = begin; row < end; ++row) {
+      *labels++ = static_cast<float>(store.row(row).label);
+    }
+  };
+}
+
+LearningThread::Student& LearningThread::student(std::uint64_t version) {
+  return students_.at(version);
+}
+
+const LearningThread::Student& LearningThread::student(std::uint64_t version) const {
+  return students_.at(version);
+}
+
+void LearningThread::start(std::uint64_t version, std::size_t recipe, std::uint64_t seed,
+                           std::uint64_t next_row) {
+  students_[version].learner =
+      std::make_unique<Learner>(spec(recipe), config_.learners[recipe], seed, next_row);
+}
+
+void LearningThread::cut(std::uint64_t version, std::uint64_t learner) {
+  const std::string state = save(learner);
+  const Recipe& recipe = student(learner).learner->recipe();
+  for (std::size_t i = 0; i < config_.learners.size(); ++i) {
+    if (config_.learners[i].name == recipe.name) load(version, i, state, false);
+  }
+}
+
+void LearningThread::order(const TrainingOrder& order) {
+  auto placed = std::make_shared<Order>();
+  placed->order = order;
+  const std::lock_guard lock(order_mutex_);
+  orders_[order.version] = std::move(placed);
+  order_changed_.notify_all();
+}
+
+void LearningThread::collect(std::uint64_t version) {
+  std::unique_lock lock(order_mutex_);
+  const std::shared_ptr<Order> order = orders_.at(version);
+  order_changed_.wait(lock, [&] { return order->done; });
+  orders_.erase(version);
+  if (!order->error.empty()) throw Error(ErrorKind::unavailable, order->error);
+  Student& student = students_[version];
+  student.learner = std::move(order->trained);
+  student.takes_part = false;
+}
+
+void LearningThread::follow(std::uint64_t version, std::uint64_t next_row) {
+  Student& followed = student(version);
+  constexpr std::uint64_t kRows = 256;
+  std::vector<float> vectors(kRows * layout_.size());
+  std::vector<float> labels(kRows);
+  const RowReader read = reader(store_);
+  for (std::uint64_t row = followed.learner->next_row(); row < next_row; row += kRows) {
+    const std::uint64_t end = std::min(row + kRows, next_row);
+    read(row, end, vectors.data(), labels.data());
+    for (std::uint64_t i = row; i < end; ++i) {
+      followed.learner->learn(vectors.data() + (i - row) * layout_.size(), labels[i - row]);
+    }
+  }
+  followed.takes_part = true;
+}
+
+void LearningThread::drop(std::uint64_t version) {
+  students_.erase(version);
+  const std::lock_guard lock(order_mutex_);
+  const auto found = orders_.find(version);
+  if (found == orders_.end()) return;
+  found->second->dropped = true;
+  orders_.erase(found);
+}
+
+void LearningThread::post(const Segment& segment) {
+  const std::lock_guard lock(segment_mutex_);
+  segment_ = &segment;
+  studying_.store(true, std::memory_order_release);
+  segment_changed_.notify_all();
+}
+
+void LearningThread::wait() {
+  std::unique_lock lock(segment_mutex_);
+  segment_changed_.wait(lock, [this] { return segment_ == nullptr; });
+  if (!study_error_.empty()) throw Error(ErrorKind::unavailable, study_error_);
+}
+
+std::span<const float> LearningThread::answers(std::uint64_t version) const {
+  return student(version).answers;
+}
+
+// Questions are answered in runs, with the weights of the full batches before each.
+void LearningThread::study(Student& student, const Segment& segment) {
+  Learner& learner = *student.learner;
+  const std::size_t width = layout_.size();
+  const std::size_t outputs = learner.spec().outputs;
+  student.answers.resize(segment.questions * outputs);
+  std::uint32_t answered = 0;
+  const auto answer_until = [&](std::uint32_t end) {
+    if (end == answered) return;
+    learner.model()->predict(segment.vectors.data() + answered * width, end - answered,
+                             student.answers.data() + answered * outputs);
+    answered = end;
+  };
+  for (std::size_t i = 0; i < segment.rows.size(); ++i) {
+    const Segment::KnownRow& row = segment.rows[i];
+    if ((segment.first_row + i + 1) % learner.recipe().batch == 0) answer_until(row.asked_before);
+    learner.learn(segment.row_vectors.data() + i * width, static_cast<float>(row.label));
+  }
+  answer_until(segment.questions);
+}
+
+void LearningThread::learn_loop(const std::stop_token& stop) {
+  std::unique_lock lock(segment_mutex_);
+  while (segment_changed_.wait(lock, stop, [this] { return segment_ != nullptr; })) {
+    const Segment& segment = *segment_;
+    lock.unlock();
+    std::string error;
+    try {
+      for (auto& [version, student] : students_) {
+        if (student.takes_part) study(student, segment);
+      }
+    } catch (const std::exception& e) {
+      error = e.what();
+    }
+    lock.lock();
+    study_error_ = error;
+    segment_ = nullptr;
+    studying_.store(false, std::memory_order_release);
+    segment_changed_.notify_all();
+  }
+}
+
+void LearningThread::work_loop(const std::stop_token& stop) {
+  std::unique_lock lock(order_mutex_);
+  for (;;) {
+    std::shared_ptr<Order> next;
+    const auto find = [&] {
+      for (auto& [version, order] : orders_) {
+        if (!order->done) {
+          next = order;
+          return true;
+        }
+      }
+      return false;
+    };
+    if (!order_changed_.wait(lock, stop, find)) return;
+    lock.unlock();
+    train(*next);
+    lock.lock();
+    next->done = true;
+    order_changed_.notify_all();
+  }
+}
+
+void LearningThread::train(Order& order) {
+  if (worker_delay_seed_) {
+    KeyedGenerator generator(*worker_delay_seed_, order.order.version);
+    std::this_thread::sleep_for(std::chrono::milliseconds(generator.below(300)));
+  }
+  const auto cancelled = [&] {
+    const std::lock_guard lock(order_mutex_);
+    return order.dropped;
+  };
+  try {
+    const auto rows = RowStore::open_reader(store_path_);
+    order.trained =
+        retrain(spec(order.order.recipe), config_.learners[order.order.recipe], order.order.seed,
+                order.order.begin, order.order.end, order.order.epochs,
+                order.order.warm_start.get(), reader(*rows), cancelled);
+  } catch (const std::exception& e) {
+    order.error = e.what();
+  }
+}
+
+Snapshot LearningThread::snapshot(std::uint64_t version) {
+  Student& owner = student(version);
+  const std::uint64_t end = owner.learner->learned_end();
+  if (owner.snapshot.model == nullptr || owner.snapshot_end != end) {
+    owner.snapshot.model = owner.learner->model();
+    owner.snapshot.state = std::make_shared<const ModelState>(owner.learner->state());
+    owner.snapshot.row = end;
+    owner.snapshot_end = end;
+  }
+  return owner.snapshot;
+}
+
+std::optional<std::string> LearningThread::stopped(std::uint64_t version) const {
+  return student(version).learner->stopped();
+}
+
+std::string LearningThread::artifact(std::size_t recipe, const Snapshot& snapshot) const {
+  return write_artifact(spec(recipe), *snapshot.state);
+}
+
+Snapshot LearningThread::from_artifact(const std::string& bytes, std::uint64_t row) const {
+  const Artifact artifact = read_artifact(bytes);
+  return {make_model(artifact.spec, artifact.state),
+          std::make_shared<const ModelState>(artifact.state), row};
+}
+
+std::string LearningThread::save(std::uint64_t version) const {
+  Encoder to;
+  student(version).learner->save(to);
+  return to.take();
+}
+
+void LearningThread::load(std::uint64_t version, std::size_t recipe, const std::string& state,
+                          bool takes_part) {
+  Student& student = students_[version];
+  student.learner = std::make_unique<Learner>(spec(recipe), config_.learners.at(recipe), 0, 0);
+  Decoder from(state);
+  student.learner->load(from, reader(store_));
+  student.takes_part = takes_part;
+  student.snapshot = {};
+}
+
+}  // namespace freshet

@@ -1,0 +1,109 @@
+#include "orchestrator/open_pipeline.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <utility>
+
+#include "registry/registry.h"
+
+namespace freshet {
+
+void WorkspaceJournal::commit(CheckpointRecord record) {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const std::string wall =
+      format_time(std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
+  for (Decision& decision : record.decisions) decision.wall_time = wall;
+  store_.flush();
+  workspace_.registry().commit(pipeline_, record);
+}
+
+std::string WorkspaceJournal::put_artifact(const std::string& bytes) {
+  return workspace_.artifacts().put(bytes);
+}
+
+std::string WorkspaceJournal::get_artifact(const std::string& sha256) {
+  return workspace_.artifacts().get(sha256);
+}
+
+Revision WorkspaceJournal::last_revision(std::uint64_t version) {
+  std::optional<Revision> last;
+  for (const Revision& revision : workspace_.registry().revisions(pipeline_, version)) {
+    if (!revision.artifact.empty() && (!last || revision.row >= last->row)) last = revision;
+  }
+  if (!last) {
+    throw Error(ErrorKind::not_found,
+                fmt::format("version {} has never served: nothing to roll back to", version));
+  }
+  return *last;
+}
+
+namespace {
+
+PipelineConfig choose_config(Workspace& workspace, const std::string& name,
+                             const std::optional<PipelineConfig>& file) {
+  const std::optional<std::string> recorded = workspace.registry().config(name);
+  if (!recorded) {
+    if (!file) {
+      throw Error(ErrorKind::not_found,
+                  fmt::format("the workspace has no pipeline \"{}\": give its config file", name));
+    }
+    workspace.registry().set_config(name, write_config(*file));
+    return *file;
+  }
+  PipelineConfig config = parse_config(*recorded, "recorded config");
+  if (!file || *file == config) return config;
+  std::string message = fmt::format(
+      "the workspace was made with another config of pipeline \"{}\"; it differs in:\n", name);
+  for (const ConfigDifference& difference : differences(config, *file)) {
+    message += fmt::format("  {}: {} recorded, {} given ({})\n", difference.path, difference.from,
+                           difference.to, difference.means);
+  }
+  message +=
+      "run without a config to go on with the recorded one, use another --workspace, or record the "
+      "change: freshet pipeline apply CONFIG --workspace W --reason …";
+  throw Error(ErrorKind::conflict, message);
+}
+
+std::unique_ptr<RowStore> open_store(const Workspace& workspace, const PipelineConfig& config) {
+  const FeatureSet features(config.schema, config.features);
+  return RowStore::open(workspace.rows_path(config.pipeline),
+                        {{features.identity(), features.width()}});
+}
+
+}  // namespace
+
+std::string log_description(const PipelineConfig& config) {
+  PipelineConfig plain;
+  plain.pipeline = config.pipeline;
+  plain.schema = config.schema;
+  return write_config(plain);
+}
+
+OpenPipeline::OpenPipeline(Workspace& workspace, const std::string& name,
+                           const std::optional<PipelineConfig>& file, const RunKnobs& knobs)
+    : config(choose_config(workspace, name, file)),
+      log(EventLog::open(workspace.log_path(name), log_description(config))),
+      reader(EventLog::open_reader(workspace.log_path(name))),
+      store(open_store(workspace, config)),
+      learning(config, *store, workspace.rows_path(name)),
+      journal(workspace, name, *store),
+      pipeline(config, *reader, *store, learning, journal, knobs.read_chunk) {
+  if (knobs.worker_delay) learning.delay_worker(*knobs.worker_delay);
+  const std::optional<CheckpointRecord> checkpoint = workspace.registry().checkpoint(name);
+  if (!checkpoint) {
+    store->cut(0, 0);
+    pipeline.begin();
+    return;
+  }
+  if (checkpoint->position > log->head()) {
+    throw Error(ErrorKind::corrupt,
+                fmt::format("the log of pipeline \"{}\" ends at position {}, before its last "
+                            "checkpoint at {}: the log was cut or replaced",
+                            name, log->head(), checkpoint->position));
+  }
+  store->cut(checkpoint->questions, checkpoint->row);
+  pipeline.load(*checkpoint);
+}
+
+}  // namespace freshet

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "orchestrator/config.h"
+#include "orchestrator/journal.h"
+#include "orchestrator/learning_thread.h"
+#include "orchestrator/pipeline.h"
+#include "orchestrator/workspace.h"
+#include "stream/event_log.h"
+#include "stream/row_store.h"
+
+namespace freshet {
+
+/// What a run may change about how it works, never about what comes out.
+struct RunKnobs {
+  std::size_t read_chunk = 4096;              ///< records polled and read at a time
+  std::optional<std::uint64_t> worker_delay;  ///< seed of random delays in the worker
+};
+
+/// A journal in a workspace's registry and artifact store.
+class WorkspaceJournal : public Journal {
+ public:
+  WorkspaceJournal(Workspace& workspace, std::string pipeline, RowStore& store)
+      : workspace_(workspace), pipeline_(std::move(pipeline)), store_(store) {}
+
+  void commit(CheckpointRecord record) override;
+  std::string put_artifact(const std::string& bytes) override;
+  std::string get_artifact(const std::string& sha256) override;
+  Revision last_revision(std::uint64_t version) override;
+
+ private:
+  Workspace& workspace_;
+  const std::string pipeline_;
+  RowStore& store_;
+};
+
+/// A pipeline of an owned workspace with all it needs, at its last checkpoint, ready to go on.
+/// Members are used directly; it only sees to the order in which they open and close.
+class OpenPipeline {
+ public:
+  /// Opens the pipeline; its config is the recorded one, or `file` where there is none yet (which
+  /// is then recorded). Throws Error{conflict} naming the differences when `file` differs from the
+  /// recorded config, Error{not_found} when there is neither.
+  OpenPipeline(Workspace& workspace, const std::string& name,
+               const std::optional<PipelineConfig>& file, const RunKnobs& knobs);
+
+  const PipelineConfig config;
+  const std::unique_ptr<EventLog> log;     ///< the writer
+  const std::unique_ptr<EventLog> reader;  ///< the pipeline thread's
+  const std::unique_ptr<RowStore> store;
+  LearningThread learning;
+  WorkspaceJournal journal;
+  Pipeline pipeline;
+};
+
+/// What makes two logs incompatible, as text: the schema and the tick.
+std::string log_description(const PipelineConfig& config);
+
+}  // namespace freshet

@@ -1,0 +1,202 @@
+#include "orchestrator/pipeline.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace freshet {
+
+namespace {
+
+constexpr std::size_t kAhead = 16;  // segments asked before they are judged
+constexpr std::uint64_t kCheckpointRows = 16384;
+constexpr std::uint64_t kCheckpointQuestions = 131072;
+
+}  // namespace
+
+Pipeline::Pipeline(const PipelineConfig& config, const EventLog& log, RowStore& store,
+                   Learning& learning, Journal& journal, std::size_t read_chunk)
+    : config_(config),
+      config_hash_(config_hash(config)),
+      store_(store),
+      learning_(learning),
+      journal_(journal),
+      asker_(config, log, store, read_chunk),
+      scoreboard_(config),
+      trigger_row_(config.retrain.when.size(), 0),
+      trigger_time_(config.retrain.when.size(), Watermark::kNone) {}
+
+void Pipeline::begin() {
+  for (std::size_t recipe = 0; recipe < config_.learners.size(); ++recipe) {
+    ActiveLearner learner;
+    learner.recipe = recipe;
+    learner.seed = config_.seed * 1000 + recipe;
+    Lineage lineage;
+    lineage.kind = "learner";
+    learner.version = add_version(describe(learner.recipe, learner.seed, lineage), "learning");
+    learning_.start(learner.version, recipe, learner.seed, 0);
+    learners_.push_back(learner);
+  }
+}
+
+bool Pipeline::advance(std::uint64_t head, std::size_t max_segments) {
+  const auto ask = [&] {
+    Segment segment;
+    if (!spare_.empty()) {
+      segment = std::move(spare_.back());
+      spare_.pop_back();
+    }
+    if (!asker_.next(head, segment)) return false;
+    asked_.push_back(std::move(segment));
+    return true;
+  };
+  for (std::size_t i = 0; i < max_segments; ++i) {
+    if (asked_.empty() && !ask()) return false;
+    const Segment& segment = asked_.front();
+    learning_.post(segment);
+    answer_served(segment);
+    // What runs ahead must not outrun a checkpoint: it holds the asker's state and the judge's.
+    while (!checkpoint_due_ && asked_.size() < kAhead && !learning_.done() && ask()) {
+    }
+    scoreboard_.catch_up();
+    learning_.wait();
+    judge(segment);
+    spare_.push_back(std::move(asked_.front()));
+    asked_.pop_front();
+    if (checkpoint_due_ && asked_.empty()) checkpoint();
+  }
+  return true;
+}
+
+std::vector<std::uint64_t> Pipeline::active_versions() const {
+  std::vector<std::uint64_t> versions;
+  for (const ActiveLearner& learner : learners_) versions.push_back(learner.version);
+  return versions;
+}
+
+void Pipeline::answer_served(const Segment& segment) {
+  if (!champion_ || segment.questions == 0) return;
+  answers_.resize(segment.questions * answer_width(config_.schema));
+  champion_->snapshot.model->predict(segment.vectors.data(), segment.questions, answers_.data());
+  store_.answer(kServedSeries, answer_width(config_.schema), segment.first_question, answers_);
+}
+
+void Pipeline::judge(const Segment& segment) {
+  record_answers(segment);
+  position_ = segment.end_position;
+  row_ = segment.end_row();
+  question_ = segment.end_question();
+  watermark_ = segment.watermark;
+  if (!segment.settled.empty()) {
+    SettledRows rows = read_settled(config_, store_, segment.settled, active_versions());
+    for (Trial& trial : trials_) feed_trial(rows, trial);
+    feed_probation(rows);
+    scoreboard_.add(std::move(rows));
+    settled_question_ = segment.settled.back().question + 1;
+  }
+  if (segment.at_tick) tick();
+  if (row_ - last_checkpoint_row_ >= kCheckpointRows ||
+      question_ - last_checkpoint_question_ >= kCheckpointQuestions) {
+    checkpoint_due_ = true;
+  }
+}
+
+// The baselines answer each question with the labels known before it, in log order.
+void Pipeline::record_answers(const Segment& segment) {
+  const std::size_t width = answer_width(config_.schema);
+  answers_.resize(segment.questions * (width + 1));
+  std::size_t row = 0;
+  for (std::size_t i = 0; i < segment.questions; ++i) {
+    for (; row < segment.rows.size() && segment.rows[row].asked_before <= i; ++row) {
+      scoreboard_.known(segment.rows[row].label);
+    }
+    scoreboard_.baseline_answer(std::span(answers_).subspan(i * (width + 1), width + 1));
+  }
+  for (; row < segment.rows.size(); ++row) scoreboard_.known(segment.rows[row].label);
+  if (segment.questions == 0) return;
+  store_.answer(kBaselineSeries, width + 1, segment.first_question, answers_);
+  for (const ActiveLearner& learner : learners_) {
+    store_.answer(learner_series(learner.version), width, segment.first_question,
+                  learning_.answers(learner.version));
+  }
+}
+
+void Pipeline::feed_trial(const SettledRows& rows, Trial& trial) {
+  if (rows.size() == 0 || rows.question.back() < trial.start_question) return;
+  const auto from = static_cast<std::size_t>(
+      std::lower_bound(rows.question.begin(), rows.question.end(), trial.start_question) -
+      rows.question.begin());
+  std::vector<double> loss;
+  std::size_t first = std::max(from, rows.served_from);
+  if (trial.challenger) {
+    const SettledRows::Answers& answers = rows.learners.at(trial.candidate);
+    first = std::max(first, answers.from);
+    loss = answers.loss;
+  } else {
+    loss = frozen_losses(rows, first, *learning_.snapshot(trial.candidate).model);
+  }
+  for (std::size_t i = first; i < rows.size(); ++i) {
+    trial.evaluation.add(
+        {rows.question[i], rows.time[i], rows.served_loss[i], loss[i], rows.minority[i] != 0});
+  }
+}
+
+std::vector<double> Pipeline::frozen_losses(const SettledRows& rows, std::size_t first,
+                                            const Model& model) {
+  std::vector<double> loss(rows.size(), 0.0);
+  if (first >= rows.size()) return loss;
+  const std::size_t width = answer_width(config_.schema);
+  const std::size_t vector_width = asker_.features().width();
+  const std::uint64_t begin = rows.question[first];
+  const std::uint64_t end = rows.question.back() + 1;
+  vectors_.resize((end - begin) * vector_width);
+  store_.read_vectors(0, begin, end, vectors_.data());
+  std::vector<float> answers((end - begin) * width);
+  model.predict(vectors_.data(), end - begin, answers.data());
+  for (std::size_t i = first; i < rows.size(); ++i) {
+    loss[i] =
+        judged_loss(config_, std::span(answers).subspan((rows.question[i] - begin) * width, width),
+                    rows.label[i]);
+  }
+  return loss;
+}
+
+void Pipeline::feed_probation(const SettledRows& rows) {
+  if (!probation_ || rows.size() == 0 || rows.question.back() < probation_->start_question) return;
+  const auto from = static_cast<std::size_t>(
+      std::lower_bound(rows.question.begin(), rows.question.end(), probation_->start_question) -
+      rows.question.begin());
+  const std::vector<double> loss = frozen_losses(rows, from, *previous_->snapshot.model);
+  for (std::size_t i = from; i < rows.size(); ++i) {
+    probation_->evaluation.add(
+        {rows.question[i], rows.time[i], rows.served_loss[i], loss[i], rows.minority[i] != 0});
+    ++probation_->rows;
+  }
+}
+
+void Pipeline::checkpoint() {
+  // Only whole segments are judged: what was asked ahead must have been judged too.
+  while (!asked_.empty()) advance(asker_.position(), 1);
+  scoreboard_.catch_up();
+  if (champion_) {
+    store_artifact(*champion_);
+    pending_.revisions.push_back({champion_->version, champion_->row, champion_->artifact, ""});
+  }
+  pending_.aliases.clear();
+  if (champion_) pending_.aliases.push_back({"champion", champion_->version, champion_->row});
+  if (previous_) pending_.aliases.push_back({"previous", previous_->version, previous_->row});
+  for (const Trial& trial : trials_) record_trial(trial, "running", "", "");
+  pending_.position = position_;
+  pending_.row = row_;
+  pending_.questions = question_;
+  pending_.state = save();
+  pending_.fingerprint = fingerprint_parts();
+  journal_.commit(std::move(pending_));
+  pending_ = {};
+  checkpoint_due_ = false;
+  last_checkpoint_row_ = row_;
+  last_checkpoint_question_ = question_;
+}
+
+std::vector<Decision> Pipeline::take_news() { return std::exchange(news_, {}); }
+
+}  // namespace freshet

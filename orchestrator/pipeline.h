@@ -1,0 +1,197 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "orchestrator/asker.h"
+#include "orchestrator/config.h"
+#include "orchestrator/journal.h"
+#include "orchestrator/learning.h"
+#include "orchestrator/pipeline_state.h"
+#include "orchestrator/scoreboard.h"
+#include "stream/event_log.h"
+#include "stream/row_store.h"
+
+namespace freshet {
+
+/// One model kept fresh: asks, learns, judges and decides, in the order of the log.
+///
+///   Pipeline pipeline(config, log, store, learning, journal);
+///   pipeline.begin();  or  pipeline.load(checkpoint);
+///   while (running) pipeline.advance(log.head());   // as often as there is more
+///   pipeline.checkpoint();                          // before leaving
+///
+/// Everything is decided at ticks (every `tick_rows` rows), commands apart; the segment being
+/// asked runs ahead of the one being judged, and learning goes on beside both: none of it can
+/// change a bit. Used by one thread (the pipeline thread).
+class Pipeline {
+ public:
+  Pipeline(const PipelineConfig& config, const EventLog& log, RowStore& store, Learning& learning,
+           Journal& journal, std::size_t read_chunk = 4096);
+
+  /// A new pipeline: its learners start with the first row.
+  void begin();
+  /// Goes on from a checkpoint; the store must have been cut back to it.
+  void load(const CheckpointRecord& record);
+
+  /// Goes through the records below `head`, at most `max_segments` segments of them; true when
+  /// there is more. Checkpoints are made on the way.
+  bool advance(std::uint64_t head, std::size_t max_segments);
+
+  /// Makes the state durable as it stands.
+  void checkpoint();
+
+  // Commands: each takes effect at once and is a decision; follow with checkpoint().
+  void promote(std::uint64_t version, const std::string& reason);
+  /// To a version's last revision; 0: the alias `previous`. Refresh and automatic promotion pause.
+  void roll_back(std::uint64_t version, const std::string& reason);
+  void pause(const std::string& reason);
+  void resume(const std::string& reason);
+  /// Orders the retrain actions now; their evidence starts at this position.
+  void train(const std::string& reason);
+  /// Records that `config` (another policy) is in force from here on; running evaluations were
+  /// begun under the old one and end. Open the pipeline anew to go on under it.
+  void note_policy(const PipelineConfig& config, const std::string& changes,
+                   const std::string& reason);
+
+  /// Answers with the champion as it is; nullptr before the first one.
+  const ServedRevision* champion() const { return champion_ ? &*champion_ : nullptr; }
+  const ServedRevision* previous() const { return previous_ ? &*previous_ : nullptr; }
+  const PipelineCounts& counts() const { return counts_; }
+  const Scoreboard& scoreboard() const { return scoreboard_; }
+  const std::vector<ActiveLearner>& learners() const { return learners_; }
+  const LabelCounts& labels() const { return asker_.join().counts(); }
+  std::uint64_t open_questions() const { return asker_.join().open(); }
+  std::uint64_t rows() const { return row_; }
+  /// The first row that a version has seen.
+  std::uint64_t rows_begin(std::uint64_t version) const {
+    return versions_.at(version).record.lineage.rows_begin;
+  }
+  std::uint64_t position() const { return position_; }
+  Millis watermark() const { return watermark_; }
+  /// Decisions made since the last call, for progress lines.
+  std::vector<Decision> take_news();
+
+  /// Hashes of the parts of the state that are not in a store of their own, as JSON.
+  std::string fingerprint_parts() const;
+
+ private:
+  // pipeline.cpp: the flow.
+  void judge(const Segment& segment);
+  void record_answers(const Segment& segment);
+  void answer_served(const Segment& segment);
+  void feed_trial(const SettledRows& rows, Trial& trial);
+  std::vector<double> frozen_losses(const SettledRows& rows, std::size_t first, const Model& model);
+  void feed_probation(const SettledRows& rows);
+  std::vector<std::uint64_t> active_versions() const;
+
+  // pipeline_tick.cpp: what a tick decides, in this order.
+  void tick();
+  void tick_stopped_learners();
+  void tick_first_champion();
+  void tick_refresh();
+  void tick_probation();
+  void tick_verdicts();
+  void tick_challengers();
+  void tick_candidates();
+  void tick_triggers();
+  void tick_anchor();
+  /// Looks at a trial if a look is due; true when it ended in a promotion (trials_ has changed).
+  bool look(std::size_t trial);
+  void conclude(std::size_t trial, const Verdict& verdict);
+
+  // pipeline_champion.cpp: who serves.
+  void serve(ServedRevision revision, Decision decision);
+  void promote_version(std::uint64_t version, Decision decision);
+  void take_recipe_place(const Candidate& candidate);
+  void supersede_trials(std::uint64_t except);
+  void start_probation(std::uint64_t version, const Trial* trial);
+  void end_probation();
+  void roll_back_to(ServedRevision revision, Decision decision);
+  ServedRevision revision_now(std::uint64_t version);
+  ServedRevision stored_revision(std::uint64_t version);
+  void store_artifact(ServedRevision& revision);
+  void keep_anchor();
+
+  // pipeline_candidates.cpp: frozen candidates.
+  void order_candidate(const RetrainAction& action, bool by_hand, const std::string& trigger);
+  void place_order(const Candidate& candidate);
+  void join_candidate(Candidate& candidate);
+  void refuse_candidate(const Candidate& candidate, const std::string& why);
+  void drop_candidate(std::uint64_t version, const std::string& status);
+  std::uint64_t holdout_rows() const;
+  std::uint64_t first_question_at(std::uint64_t position) const;
+  void backfill(std::uint64_t number, std::uint64_t from_row);
+
+  // pipeline_records.cpp: what goes into the registry.
+  Decision new_decision(const std::string& kind, const std::string& reason) const;
+  void decide(Decision decision);
+  void record_trial(const Trial& trial, const std::string& status, const std::string& reason,
+                    const std::string& sentence);
+  Lineage describe(std::size_t recipe, std::uint64_t seed, Lineage lineage) const;
+  std::uint64_t add_version(Lineage lineage, const std::string& status);
+  void set_status(std::uint64_t version, const std::string& status);
+  EvaluationPolicy evaluation_policy(Millis started) const;
+
+  // pipeline_checkpoint.cpp: all state, saved and loaded.
+  std::string save() const;
+  void load_learners(Decoder& from);
+  void load_champion(Decoder& from);
+  void load_evaluations(Decoder& from);
+  void fall_back();
+
+  const PipelineConfig& config_;
+  const std::string config_hash_;
+  RowStore& store_;
+  Learning& learning_;
+  Journal& journal_;
+  Asker asker_;
+  Scoreboard scoreboard_;
+
+  // Segments asked ahead of the one being judged; front() is next.
+  std::vector<Segment> spare_;
+  std::deque<Segment> asked_;
+
+  // As of the last segment judged.
+  std::uint64_t position_ = 0;
+  std::uint64_t row_ = 0;
+  std::uint64_t question_ = 0;
+  Millis watermark_ = Watermark::kNone;
+  std::uint64_t settled_question_ = 0;  ///< questions below it were judged
+
+  std::vector<ActiveLearner> learners_;
+  std::map<std::uint64_t, KnownVersion> versions_;
+  std::optional<ServedRevision> champion_;
+  std::optional<ServedRevision> previous_;
+  bool followed_ = false;  ///< the champion's learner is followed
+  bool paused_ = false;
+  bool holding_ = false;                 ///< the brake holds the refresh back
+  std::uint64_t champion_question_ = 0;  ///< questions from here on were asked after its promotion
+  std::uint64_t first_champion_row_ = 0;
+  std::vector<Candidate> candidates_;
+  std::vector<Trial> trials_;
+  std::optional<Probation> probation_;
+  PipelineCounts counts_;
+  std::uint64_t next_version_ = 1;
+  std::uint64_t next_decision_ = 1;
+  std::uint64_t next_evaluation_ = 1;
+  std::vector<std::uint64_t> trigger_row_;  ///< per trigger: row at which it last fired
+  std::vector<Millis> trigger_time_;
+  Millis last_trigger_time_ = Watermark::kNone;
+  std::uint64_t last_anchor_row_ = 0;
+
+  CheckpointRecord pending_;  ///< what the next commit writes
+  bool checkpoint_due_ = false;
+  std::uint64_t last_checkpoint_row_ = 0;
+  std::uint64_t last_checkpoint_question_ = 0;
+  std::vector<float> answers_;  ///< reused
+  std::vector<float> vectors_;  ///< reused
+  std::vector<Decision> news_;
+  std::optional<std::string> champion_damage_;  ///< found while loading
+};
+
+}  // namespace freshet

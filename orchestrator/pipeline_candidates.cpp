@@ -1,0 +1,203 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "orchestrator/pipeline.h"
+
+namespace freshet {
+
+namespace {
+
+constexpr std::uint64_t kLookRows = 50;  // the shortest block
+
+const char* name_of(RetrainKind kind) {
+  switch (kind) {
+    case RetrainKind::fresh:
+      return "fresh";
+    case RetrainKind::warm:
+      return "warm";
+    case RetrainKind::cut:
+      return "cut";
+  }
+  return "";
+}
+
+std::size_t recipe_index(const PipelineConfig& config, const std::string& name) {
+  for (std::size_t i = 0; i < config.learners.size(); ++i) {
+    if (config.learners[i].name == name) return i;
+  }
+  throw Error(ErrorKind::invalid, "retrain.do names no learner: " + name);
+}
+
+}  // namespace
+
+// Where labels come later than the held-out rows span, holding rows out buys nothing: they were
+// asked before the candidate's last label was known.
+std::uint64_t Pipeline::holdout_rows() const {
+  const std::uint64_t rows = std::min(config_.evaluate.holdout_rows, row_);
+  if (rows == 0) return 0;
+  const Millis span =
+      store_.time(store_.row(row_ - 1).question) - store_.time(store_.row(row_ - rows).question);
+  return config_.schema.label.wait > span ? 0 : rows;
+}
+
+void Pipeline::order_candidate(const RetrainAction& action, bool by_hand,
+                               const std::string& trigger) {
+  Candidate candidate;
+  candidate.kind = action.kind;
+  candidate.recipe = recipe_index(config_, action.learner);
+  candidate.epochs = action.epochs;
+  candidate.follow = action.follow;
+  candidate.by_hand = by_hand;
+  candidate.trigger_position = position_;
+  candidate.seed = config_.seed * 1000 + 100 + next_version_;
+  candidate.end = action.kind == RetrainKind::cut ? row_ : row_ - holdout_rows();
+  if (action.kind == RetrainKind::fresh) {
+    candidate.begin = candidate.end - std::min(candidate.end, action.window_rows);
+  } else if (action.kind == RetrainKind::warm) {
+    candidate.begin = std::min(champion_->snapshot.row, candidate.end);
+  }
+  candidate.version = next_version_;
+  if (candidates_.size() >= config_.evaluate.in_flight) {
+    return refuse_candidate(candidate,
+                            fmt::format("{} candidates are under way already", candidates_.size()));
+  }
+  if (candidate.begin == candidate.end) {
+    return refuse_candidate(candidate, "there are no rows for it to learn");
+  }
+  candidate.join_row = row_;
+  if (action.kind != RetrainKind::cut) {
+    const Recipe& recipe = config_.learners[candidate.recipe];
+    const auto work =
+        static_cast<double>((candidate.end - candidate.begin) * candidate.epochs * recipe.steps);
+    const auto rows = static_cast<std::uint64_t>(std::ceil(work / config_.retrain.rows_per_row));
+    const std::uint64_t tick = config_.tick_rows;
+    candidate.join_row = (row_ + std::max<std::uint64_t>(rows, 1) + tick - 1) / tick * tick;
+  }
+  if (action.kind == RetrainKind::warm) {
+    store_artifact(*champion_);
+    candidate.warm_start = champion_->artifact;
+    pending_.revisions.push_back({champion_->version, champion_->row, champion_->artifact, ""});
+  }
+  Lineage lineage;
+  lineage.kind = name_of(action.kind);
+  lineage.rows_begin = candidate.begin;
+  lineage.rows_end = candidate.end;
+  lineage.knowledge_position = store_.row(candidate.end - 1).known_position;
+  lineage.parent = action.kind == RetrainKind::fresh ? 0 : champion_->version;
+  add_version(describe(candidate.recipe, candidate.seed, std::move(lineage)), "candidate");
+  Decision receipt = new_decision(
+      "trigger", fmt::format("{}: version {}, {} {} over rows [{}, {}), joins at row {}", trigger,
+                             candidate.version, name_of(action.kind), action.learner,
+                             candidate.begin, candidate.end, candidate.join_row));
+  receipt.to_version = candidate.version;
+  if (by_hand) receipt.actor = "operator";
+  decide(std::move(receipt));
+  ++counts_.candidates;
+  place_order(candidate);
+  candidates_.push_back(std::move(candidate));
+}
+
+void Pipeline::place_order(const Candidate& candidate) {
+  if (candidate.kind == RetrainKind::cut) {
+    for (const ActiveLearner& learner : learners_) {
+      if (learner.recipe == candidate.recipe && !learner.retiring) {
+        learning_.cut(candidate.version, learner.version);
+      }
+    }
+    return;
+  }
+  TrainingOrder order;
+  order.version = candidate.version;
+  order.recipe = candidate.recipe;
+  order.seed = candidate.seed;
+  order.begin = candidate.begin;
+  order.end = candidate.end;
+  order.epochs = candidate.epochs;
+  if (!candidate.warm_start.empty()) {
+    order.warm_start =
+        learning_.from_artifact(journal_.get_artifact(candidate.warm_start), 0).state;
+  }
+  store_.flush();
+  learning_.order(order);
+}
+
+void Pipeline::refuse_candidate(const Candidate& candidate, const std::string& why) {
+  decide(
+      new_decision("candidate_dropped", fmt::format("{} {}: {}", name_of(candidate.kind),
+                                                    config_.learners[candidate.recipe].name, why)));
+}
+
+void Pipeline::drop_candidate(std::uint64_t version, const std::string& status) {
+  set_status(version, status);
+  learning_.drop(version);
+  std::erase_if(candidates_, [&](const Candidate& c) { return c.version == version; });
+}
+
+std::uint64_t Pipeline::first_question_at(std::uint64_t position) const {
+  std::uint64_t low = 0;
+  std::uint64_t high = question_;
+  while (low < high) {
+    const std::uint64_t middle = low + (high - low) / 2;
+    if (store_.position(middle) < position) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return low;
+}
+
+void Pipeline::join_candidate(Candidate& candidate) {
+  if (candidate.kind != RetrainKind::cut && !candidate.collected) {
+    learning_.collect(candidate.version);
+    candidate.collected = true;
+  }
+  if (const auto stopped = learning_.stopped(candidate.version)) {
+    refuse_candidate(candidate, *stopped);
+    return drop_candidate(candidate.version, "rejected");
+  }
+  if (trials_.size() >= config_.evaluate.in_flight) {
+    refuse_candidate(candidate, fmt::format("version {} dropped: {} evaluations are in flight",
+                                            candidate.version, trials_.size()));
+    return drop_candidate(candidate.version, "dropped");
+  }
+  candidate.joined = true;
+  const std::uint64_t known = store_.row(candidate.end - 1).known_position;
+  std::uint64_t start = std::max(first_question_at(known), champion_question_);
+  if (candidate.by_hand) start = std::max(start, first_question_at(candidate.trigger_position));
+  const std::uint64_t number = next_evaluation_++;
+  trials_.push_back({number, candidate.version, false, start, row_,
+                     Evaluation(evaluation_policy(watermark_), number, {})});
+  record_trial(trials_.back(), "running", "", "");
+  backfill(number, candidate.end);
+}
+
+// The backtest over the rows that are there already, in asked order, with a look at each block.
+void Pipeline::backfill(std::uint64_t number, std::uint64_t from_row) {
+  const auto find = [&] {
+    return std::find_if(trials_.begin(), trials_.end(),
+                        [&](const Trial& trial) { return trial.number == number; });
+  };
+  std::vector<SettledQuestion> known;
+  for (std::uint64_t row = from_row; row < row_; ++row) {
+    const Row stored = store_.row(row);
+    if (stored.question >= find()->start_question && stored.question < settled_question_) {
+      known.push_back({stored.question, stored.label});
+    }
+  }
+  std::sort(known.begin(), known.end(),
+            [](const auto& a, const auto& b) { return a.question < b.question; });
+  for (std::size_t begin = 0; begin < known.size(); begin += kLookRows) {
+    const std::size_t count = std::min<std::size_t>(kLookRows, known.size() - begin);
+    const auto trial = find();
+    feed_trial(read_settled(config_, store_, std::span(known).subspan(begin, count), {}), *trial);
+    if (paused_ || probation_) continue;
+    look(static_cast<std::size_t>(trial - trials_.begin()));
+    if (find() == trials_.end()) return;
+  }
+}
+
+}  // namespace freshet

@@ -1,0 +1,258 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "orchestrator/pipeline.h"
+#include "orchestrator/receipts.h"
+
+namespace freshet {
+
+void Pipeline::serve(ServedRevision revision, Decision receipt) {
+  receipt.to_version = revision.version;
+  receipt.to_row = revision.row;
+  champion_ = std::move(revision);
+  champion_question_ = question_;
+  holding_ = false;
+  store_artifact(*champion_);
+  if (followed_) {
+    keep_anchor();
+  } else {
+    pending_.revisions.push_back({champion_->version, champion_->row, champion_->artifact, ""});
+  }
+  decide(std::move(receipt));
+}
+
+ServedRevision Pipeline::revision_now(std::uint64_t version) {
+  ServedRevision revision;
+  revision.version = version;
+  revision.snapshot = learning_.snapshot(version);
+  revision.row = row_;
+  revision.recipe = versions_.at(version).recipe;
+  return revision;
+}
+
+void Pipeline::store_artifact(ServedRevision& revision) {
+  if (!revision.artifact.empty()) return;
+  revision.artifact = journal_.put_artifact(learning_.artifact(revision.recipe, revision.snapshot));
+}
+
+void Pipeline::keep_anchor() {
+  store_artifact(*champion_);
+  pending_.revisions.push_back({champion_->version, champion_->row, champion_->artifact,
+                                journal_.put_artifact(learning_.save(champion_->version))});
+  last_anchor_row_ = row_;
+}
+
+void Pipeline::promote_version(std::uint64_t version, Decision receipt) {
+  const auto trial = std::find_if(trials_.begin(), trials_.end(),
+                                  [&](const Trial& t) { return t.candidate == version; });
+  start_probation(version, trial == trials_.end() ? nullptr : &*trial);
+  supersede_trials(version);
+  receipt.from_version = champion_->version;
+  receipt.from_row = champion_->row;
+  store_artifact(*champion_);
+  previous_ = std::move(champion_);
+  for (ActiveLearner& learner : learners_) {
+    if (learner.version == previous_->version) learner.restart_row = row_;
+  }
+  ServedRevision revision = revision_now(version);
+  const auto candidate = std::find_if(candidates_.begin(), candidates_.end(),
+                                      [&](const Candidate& c) { return c.version == version; });
+  followed_ = true;
+  if (candidate != candidates_.end()) {
+    followed_ = candidate->follow;
+    if (candidate->follow) take_recipe_place(*candidate);
+    set_status(version, candidate->follow ? "learning" : "frozen");
+    if (!candidate->follow) learning_.drop(version);
+    candidates_.erase(candidate);
+  }
+  ++counts_.promotions;
+  serve(std::move(revision), std::move(receipt));
+}
+
+// The promoted candidate becomes its recipe's learner; the one it replaces goes on until probation
+// ends, in case it is rolled back to.
+void Pipeline::take_recipe_place(const Candidate& candidate) {
+  for (ActiveLearner& learner : learners_) {
+    if (learner.recipe == candidate.recipe) learner.retiring = true;
+  }
+  learning_.follow(candidate.version, row_);
+  ActiveLearner learner;
+  learner.version = candidate.version;
+  learner.recipe = candidate.recipe;
+  learner.seed = candidate.seed;
+  learner.started_row = row_;
+  learners_.push_back(learner);
+}
+
+void Pipeline::supersede_trials(std::uint64_t except) {
+  for (const Trial& trial : trials_) {
+    if (trial.candidate == except) continue;
+    const std::string sentence = "Superseded: the champion changed.";
+    record_trial(trial, "superseded", "superseded", sentence);
+    Decision receipt = new_decision("superseded", sentence);
+    receipt.evaluation = trial.number;
+    receipt.from_version = champion_->version;
+    receipt.from_row = champion_->row;
+    receipt.to_version = trial.candidate;
+    decide(std::move(receipt));
+    ++counts_.superseded;
+  }
+  // Challengers start again by themselves; a frozen candidate joins again, as a new evaluation.
+  for (Candidate& candidate : candidates_) {
+    if (candidate.joined && candidate.version != except) {
+      candidate.joined = false;
+      candidate.join_row = row_ + config_.tick_rows;
+    }
+  }
+  trials_.clear();
+}
+
+void Pipeline::start_probation(std::uint64_t version, const Trial* trial) {
+  if (config_.promote.probation.rows == 0) return;
+  std::vector<PairedLoss> pairs = scoreboard_.recorded(version);
+  if (pairs.empty() && trial != nullptr) {
+    SettledRows rows;
+    for (std::size_t i = 0; i < scoreboard_.recorded_size(); ++i) {
+      const PairedLoss& pair = scoreboard_.recorded_pair(i);
+      if (pair.question < trial->start_question) continue;
+      rows.question.push_back(pair.question);
+      rows.label.push_back(scoreboard_.recorded_label(i));
+      pairs.push_back(pair);
+    }
+    const auto loss = frozen_losses(rows, 0, *learning_.snapshot(version).model);
+    for (std::size_t i = 0; i < pairs.size(); ++i) pairs[i].candidate = loss[i];
+  }
+  for (PairedLoss& pair : pairs) std::swap(pair.champion, pair.candidate);
+  if (pairs.size() < kCalibrationRows) pairs.clear();
+  EvaluationPolicy policy = evaluation_policy(watermark_);
+  policy.margin = config_.promote.probation.tolerance;
+  policy.alpha = config_.promote.probation.alpha_rollback;
+  policy.max_rows = config_.promote.probation.rows;
+  probation_.emplace(Probation{question_, 0, false, Evaluation(policy, 1, std::move(pairs))});
+}
+
+void Pipeline::end_probation() {
+  probation_.reset();
+  for (std::size_t i = learners_.size(); i-- > 0;) {
+    if (!learners_[i].retiring) continue;
+    set_status(learners_[i].version, "retired");
+    scoreboard_.forget(learners_[i].version);
+    learning_.drop(learners_[i].version);
+    learners_.erase(learners_.begin() + static_cast<std::ptrdiff_t>(i));
+  }
+}
+
+void Pipeline::roll_back_to(ServedRevision revision, Decision receipt) {
+  supersede_trials(0);
+  receipt.from_version = champion_->version;
+  receipt.from_row = champion_->row;
+  store_artifact(*champion_);
+  // Rolled back to a learner that was about to retire: it keeps its place, and the one that had
+  // replaced it goes.
+  for (ActiveLearner& learner : learners_) {
+    if (learner.version != revision.version || !learner.retiring) continue;
+    learner.retiring = false;
+    for (ActiveLearner& other : learners_) {
+      if (other.recipe == learner.recipe && other.version != learner.version) {
+        other.retiring = true;
+      }
+    }
+  }
+  previous_ = std::move(champion_);
+  end_probation();
+  paused_ = true;
+  followed_ = false;
+  ++counts_.rollbacks;
+  serve(std::move(revision), std::move(receipt));
+}
+
+void Pipeline::promote(std::uint64_t version, const std::string& reason) {
+  if (!champion_) throw Error(ErrorKind::conflict, "there is no champion yet to promote over");
+  if (champion_->version == version) {
+    throw Error(ErrorKind::conflict, fmt::format("version {} is the champion already", version));
+  }
+  const bool learner = std::any_of(learners_.begin(), learners_.end(), [&](const auto& active) {
+    return active.version == version && !active.stopped;
+  });
+  const bool candidate = std::any_of(candidates_.begin(), candidates_.end(), [&](const auto& c) {
+    return c.version == version && (c.joined || c.kind == RetrainKind::cut);
+  });
+  if (!learner && !candidate) {
+    throw Error(ErrorKind::not_found,
+                fmt::format("version {} is neither a learner nor a trained candidate now; to go "
+                            "back to one that has served, use rollback",
+                            version));
+  }
+  if (probation_) end_probation();
+  Decision receipt = new_decision("promoted", reason);
+  receipt.actor = "operator";
+  promote_version(version, std::move(receipt));
+}
+
+void Pipeline::roll_back(std::uint64_t version, const std::string& reason) {
+  if (!champion_) throw Error(ErrorKind::conflict, "there is no champion to roll back from");
+  if (!previous_) {
+    throw Error(ErrorKind::conflict, "no other version has served: nothing to roll back to");
+  }
+  if (version != 0 && version == champion_->version) {
+    throw Error(ErrorKind::conflict, fmt::format("version {} is the champion already", version));
+  }
+  ServedRevision target = *previous_;
+  if (version != 0 && version != previous_->version) target = stored_revision(version);
+  Decision receipt = new_decision("rolled_back", reason);
+  receipt.actor = "operator";
+  roll_back_to(std::move(target), std::move(receipt));
+}
+
+ServedRevision Pipeline::stored_revision(std::uint64_t version) {
+  const Revision stored = journal_.last_revision(version);
+  ServedRevision revision;
+  revision.version = version;
+  revision.row = stored.row;
+  revision.artifact = stored.artifact;
+  revision.snapshot = learning_.from_artifact(journal_.get_artifact(stored.artifact), stored.row);
+  revision.recipe = versions_.at(version).recipe;
+  return revision;
+}
+
+void Pipeline::pause(const std::string& reason) {
+  paused_ = true;
+  Decision receipt = new_decision("paused", reason);
+  receipt.actor = "operator";
+  decide(std::move(receipt));
+}
+
+void Pipeline::resume(const std::string& reason) {
+  if (!paused_) throw Error(ErrorKind::conflict, "the pipeline is not paused");
+  paused_ = false;
+  followed_ = champion_ && std::any_of(learners_.begin(), learners_.end(), [&](const auto& l) {
+                return l.version == champion_->version;
+              });
+  Decision receipt = new_decision("resumed", reason);
+  receipt.actor = "operator";
+  decide(std::move(receipt));
+}
+
+void Pipeline::note_policy(const PipelineConfig& config, const std::string& changes,
+                           const std::string& reason) {
+  if (champion_) supersede_trials(0);
+  trigger_row_.assign(config.retrain.when.size(), row_);
+  trigger_time_.assign(config.retrain.when.size(), watermark_);
+  Decision receipt = new_decision("policy", reason + " (" + changes + ")");
+  receipt.actor = "operator";
+  receipt.config_hash = freshet::config_hash(config);
+  decide(std::move(receipt));
+}
+
+void Pipeline::train(const std::string& reason) {
+  if (!champion_) {
+    throw Error(ErrorKind::conflict, "there is no champion yet to compare a candidate with");
+  }
+  for (const RetrainAction& action : config_.retrain.actions) {
+    order_candidate(action, true, "by hand: " + reason);
+  }
+}
+
+}  // namespace freshet

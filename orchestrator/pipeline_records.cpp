@@ -1,0 +1,117 @@
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "orchestrator/build_identity.h"
+#include "orchestrator/pipeline.h"
+#include "orchestrator/receipts.h"
+#include "stream/sha256.h"
+#include "trainer/train_step.h"
+
+namespace freshet {
+
+Decision Pipeline::new_decision(const std::string& kind, const std::string& reason) const {
+  Decision receipt;
+  receipt.kind = kind;
+  receipt.actor = "policy";
+  receipt.reason = reason;
+  receipt.figures = "{}";
+  receipt.row = row_;
+  receipt.position = position_;
+  receipt.time = watermark_;
+  receipt.config_hash = config_hash_;
+  return receipt;
+}
+
+void Pipeline::decide(Decision receipt) {
+  receipt.sequence = next_decision_++;
+  if (receipt.kind != "held_back") checkpoint_due_ = true;
+  news_.push_back(receipt);
+  pending_.decisions.push_back(std::move(receipt));
+}
+
+void Pipeline::record_trial(const Trial& trial, const std::string& status,
+                            const std::string& reason, const std::string& sentence) {
+  EvaluationRecord record;
+  record.number = trial.number;
+  record.candidate = trial.candidate;
+  record.champion = champion_ ? champion_->version : 0;
+  record.status = status;
+  record.reason = reason;
+  record.sentence = sentence;
+  record.policy = evaluation_policy_json(trial.evaluation.policy());
+  record.figures = evaluation_figures(trial.evaluation.figures(counts_.promotions));
+  record.series = evaluation_series(trial.evaluation.series());
+  record.start_question = trial.start_question;
+  record.start_row = trial.start_row;
+  record.end_row = row_;
+  std::erase_if(pending_.evaluations,
+                [&](const EvaluationRecord& other) { return other.number == record.number; });
+  pending_.evaluations.push_back(std::move(record));
+}
+
+Lineage Pipeline::describe(std::size_t recipe, std::uint64_t seed, Lineage lineage) const {
+  lineage.recipe = recipe_json(config_, recipe);
+  lineage.recipe_name = config_.learners[recipe].name;
+  lineage.feature_identity = asker_.features().identity();
+  lineage.seed = seed;
+  lineage.build = build_identity();
+  lineage.profile = isa_profile();
+  return lineage;
+}
+
+std::uint64_t Pipeline::add_version(Lineage lineage, const std::string& status) {
+  KnownVersion known;
+  known.record.number = next_version_++;
+  for (std::size_t i = 0; i < config_.learners.size(); ++i) {
+    if (config_.learners[i].name == lineage.recipe_name) known.recipe = i;
+  }
+  known.record.lineage = std::move(lineage);
+  known.record.status = status;
+  known.record.created_row = row_;
+  known.record.created_time = watermark_;
+  pending_.versions.push_back(known.record);
+  const std::uint64_t number = known.record.number;
+  versions_.emplace(number, std::move(known));
+  return number;
+}
+
+void Pipeline::set_status(std::uint64_t version, const std::string& status) {
+  KnownVersion& known = versions_.at(version);
+  known.record.status = status;
+  std::erase_if(pending_.versions, [&](const Version& other) { return other.number == version; });
+  pending_.versions.push_back(known.record);
+}
+
+EvaluationPolicy Pipeline::evaluation_policy(Millis started) const {
+  EvaluationPolicy policy;
+  policy.loss = config_.promote.on;
+  policy.test = config_.evaluate.test;
+  policy.margin = config_.promote.margin;
+  policy.alpha = config_.promote.alpha;
+  policy.clip = config_.evaluate.clip;
+  policy.max_rows = config_.evaluate.max_rows;
+  const Millis span = started - store_.time(0);
+  policy.cycle = config_.evaluate.cycle.value_or(span > 2 * kDay ? kDay : 0);
+  return policy;
+}
+
+std::string Pipeline::fingerprint_parts() const {
+  Sha256 learners;
+  for (const ActiveLearner& learner : learners_) learners.add(learning_.save(learner.version));
+  Encoder live;
+  scoreboard_.save(live);
+  live.put(counts_.refreshes).put(counts_.held_back).put(counts_.candidates);
+  live.put(counts_.promotions).put(counts_.rejections).put(counts_.inconclusive);
+  Sha256 evaluations;
+  for (const Trial& trial : trials_) {
+    Encoder to;
+    to.put(trial.number).put(trial.candidate);
+    trial.evaluation.save(to);
+    evaluations.add(to.bytes());
+  }
+  return fmt::format(R"({{"evaluation_state":"{}","learners":"{}","live":"{}"}})",
+                     evaluations.hex(), learners.hex(), sha256_hex(live.bytes()));
+}
+
+}  // namespace freshet

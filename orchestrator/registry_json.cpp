@@ -1,0 +1,138 @@
+#include "orchestrator/registry_json.h"
+
+#include <fmt/format.h>
+
+#include "stream/watermark.h"
+
+namespace freshet {
+
+using nlohmann::json;
+
+namespace {
+
+json time_json(Millis time) { return time == Watermark::kNone ? json() : json(format_time(time)); }
+
+json parsed(const std::string& text) { return json::accept(text) ? json::parse(text) : json(text); }
+
+json one_version(const Version& version, const std::vector<AliasRecord>& aliases) {
+  json j{{"version", version.number},
+         {"kind", version.lineage.kind},
+         {"recipe", version.lineage.recipe_name},
+         {"status", version.status},
+         {"created_row", version.created_row},
+         {"created_time", time_json(version.created_time)},
+         {"aliases", json::array()}};
+  for (const AliasRecord& alias : aliases) {
+    if (alias.version != version.number) continue;
+    j["aliases"].push_back(alias.alias);
+    j["revision"] = fmt::format("{}@{}", alias.version, alias.row);
+  }
+  return j;
+}
+
+}  // namespace
+
+json decision_json(const Decision& d) {
+  json j{{"sequence", d.sequence},
+         {"kind", d.kind},
+         {"actor", d.actor},
+         {"reason", d.reason},
+         {"row", d.row},
+         {"position", d.position},
+         {"time", time_json(d.time)},
+         {"config", d.config_hash},
+         {"figures", parsed(d.figures)},
+         {"wall_time", d.wall_time}};
+  if (d.from_version != 0) j["from"] = fmt::format("{}@{}", d.from_version, d.from_row);
+  if (d.to_version != 0) {
+    j["to"] = d.to_row == 0 ? fmt::format("{}", d.to_version)
+                            : fmt::format("{}@{}", d.to_version, d.to_row);
+  }
+  if (d.evaluation != 0) j["evaluation"] = d.evaluation;
+  return j;
+}
+
+json evaluation_json(const EvaluationRecord& e, bool with_series) {
+  json j{{"evaluation", e.number},
+         {"candidate", e.candidate},
+         {"champion", e.champion},
+         {"status", e.status},
+         {"reason", e.reason},
+         {"sentence", e.sentence},
+         {"policy", parsed(e.policy)},
+         {"figures", parsed(e.figures)},
+         {"start_question", e.start_question},
+         {"start_row", e.start_row},
+         {"end_row", e.end_row}};
+  if (with_series) j["series"] = parsed(e.series);
+  return j;
+}
+
+json versions_json(Registry& registry, const std::string& pipeline) {
+  const auto aliases = registry.aliases(pipeline);
+  json versions = json::array();
+  for (const Version& version : registry.versions(pipeline)) {
+    versions.push_back(one_version(version, aliases));
+  }
+  return versions;
+}
+
+std::string versions_text(const json& versions) {
+  std::string text = fmt::format("{:>7}  {:<8} {:<16} {:<12} {:>10}  {}\n", "version", "kind",
+                                 "recipe", "status", "since row", "alias");
+  for (const json& v : versions) {
+    std::string alias;
+    for (const json& name : v["aliases"]) alias += name.get<std::string>() + " ";
+    if (v.contains("revision")) alias += v["revision"].get<std::string>();
+    text +=
+        fmt::format("{:>7}  {:<8} {:<16} {:<12} {:>10}  {}\n", v["version"].get<int>(),
+                    v["kind"].get<std::string>(), v["recipe"].get<std::string>(),
+                    v["status"].get<std::string>(), v["created_row"].get<std::uint64_t>(), alias);
+  }
+  return text;
+}
+
+json version_json(Registry& registry, const std::string& pipeline, std::uint64_t number) {
+  const Version version = registry.version(pipeline, number);
+  json j = one_version(version, registry.aliases(pipeline));
+  const Lineage& l = version.lineage;
+  j["lineage"] = {{"kind", l.kind},
+                  {"recipe", parsed(l.recipe)},
+                  {"feature_identity", l.feature_identity},
+                  {"rows", {l.rows_begin, l.rows_end}},
+                  {"knowledge_position", l.knowledge_position},
+                  {"parent", l.parent},
+                  {"seed", l.seed},
+                  {"build", l.build},
+                  {"profile", l.profile}};
+  j["revisions"] = json::array();
+  for (const Revision& revision : registry.revisions(pipeline, number)) {
+    j["revisions"].push_back({{"revision", fmt::format("{}@{}", revision.version, revision.row)},
+                              {"sha256", revision.artifact},
+                              {"anchor", revision.learner_state}});
+  }
+  j["evaluations"] = json::array();
+  for (const EvaluationRecord& evaluation : registry.evaluations(pipeline)) {
+    if (evaluation.candidate == number || evaluation.champion == number) {
+      j["evaluations"].push_back(evaluation_json(evaluation, false));
+    }
+  }
+  return j;
+}
+
+std::string version_text_for_people(const json& v) {
+  std::string text = fmt::format("version {}: {} of recipe {}, {}\n", v["version"].get<int>(),
+                                 v["kind"].get<std::string>(), v["recipe"].get<std::string>(),
+                                 v["status"].get<std::string>());
+  text += "lineage " + v["lineage"].dump(2) + "\n";
+  text += fmt::format("{} stored revisions\n", v["revisions"].size());
+  for (const json& evaluation : v["evaluations"]) {
+    text += fmt::format("evaluation {}: version {} against champion {}: {} {}\n",
+                        evaluation["evaluation"].get<int>(), evaluation["candidate"].get<int>(),
+                        evaluation["champion"].get<int>(), evaluation["status"].get<std::string>(),
+                        evaluation["sentence"].get<std::string>());
+  }
+  return text;
+}
+
+}  // namespace freshet

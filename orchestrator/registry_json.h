@@ -1,0 +1,24 @@
+#pragma once
+
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+#include "registry/registry.h"
+
+namespace freshet {
+
+// Registry records as JSON, with the words of the design, and as text for people.
+
+nlohmann::json decision_json(const Decision& decision);
+nlohmann::json evaluation_json(const EvaluationRecord& evaluation, bool with_series);
+
+/// All versions, with the aliases that point at them.
+nlohmann::json versions_json(Registry& registry, const std::string& pipeline);
+std::string versions_text(const nlohmann::json& versions);
+
+/// One version with its lineage, revisions and evaluations.
+nlohmann::json version_json(Registry& registry, const std::string& pipeline, std::uint64_t version);
+std::string version_text_for_people(const nlohmann::json& version);
+
+}  // namespace freshet

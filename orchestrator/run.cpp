@@ -1,0 +1,188 @@
+#include "orchestrator/run.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <thread>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "orchestrator/demo_config.h"
+#include "orchestrator/progress.h"
+#include "orchestrator/summary.h"
+#include "stream/demo_source.h"
+#include "stream/ingest.h"
+
+namespace freshet {
+
+std::atomic<bool> stop_requested = false;
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// Fills the log on a thread of its own while the pipeline reads it.
+class IngestThread {
+ public:
+  IngestThread(const RunOptions& options, const PipelineConfig& config, EventLog& log)
+      : options_(options), config_(config), log_(log), thread_([this] { ingest(); }) {}
+
+  bool ended() const { return ended_.load(std::memory_order_acquire); }
+  /// Rethrows what ended the ingestion early.
+  void join() {
+    if (thread_.joinable()) thread_.join();
+    if (error_) std::rethrow_exception(error_);
+  }
+  ~IngestThread() {
+    cancelled_ = true;
+    if (thread_.joinable()) thread_.join();
+  }
+
+ private:
+  void ingest() {
+    try {
+      if (!options_.from_log.empty()) {
+        copy_log();
+      } else {
+        Ingest ingest(config_.schema, log_);
+        if (config_.source_kind == "demo" && options_.inputs.empty()) pump_demo(ingest);
+        for (const InputSpec& input : options_.inputs) pump(ingest, input);
+        if (options_.final && !stopping()) ingest.close();
+      }
+    } catch (...) {
+      error_ = std::current_exception();
+    }
+    ended_.store(true, std::memory_order_release);
+  }
+
+  void pump_demo(Ingest& ingest) {
+    const auto source = demo_source({config_.demo_seed, config_.demo_events}, config_.schema,
+                                    log_.progress("demo"));
+    pump(ingest, *source);
+  }
+
+  void pump(Ingest& ingest, const InputSpec& input) {
+    auto source = open_source(input, config_.schema, log_.progress(input.name));
+    if (!options_.labels.empty()) {
+      InputSpec labels;
+      labels.name = options_.labels;
+      labels.labels_only = true;
+      source = merge_sources(std::move(source),
+                             open_source(labels, config_.schema, log_.progress(labels.name)),
+                             config_.schema);
+    }
+    pump(ingest, *source);
+  }
+
+  void pump(Ingest& ingest, Source& source) {
+    while (!stopping() && ingest.pump(source, options_.knobs.read_chunk) != PollStatus::ended) {
+    }
+  }
+
+  void copy_log() {
+    const Workspace from = Workspace::open(options_.from_log, Workspace::Mode::read);
+    const auto source = EventLog::open_reader(from.log_path(config_.pipeline));
+    while (log_.head() < source->head() && !stopping()) {
+      LogBatch batch;
+      source->read(log_.head(), std::min(source->head(), log_.head() + options_.knobs.read_chunk),
+                   [&](std::uint64_t, std::string_view record) {
+                     batch.records.emplace_back(record);
+                     return true;
+                   });
+      log_.append(batch);
+    }
+  }
+
+  bool stopping() const { return stop_requested || cancelled_; }
+
+  const RunOptions& options_;
+  const PipelineConfig& config_;
+  EventLog& log_;
+  std::atomic<bool> cancelled_ = false;
+  std::atomic<bool> ended_ = false;
+  std::exception_ptr error_;
+  std::thread thread_;
+};
+
+std::string pipeline_name(Workspace& workspace, const std::optional<PipelineConfig>& file) {
+  if (file) return file->pipeline;
+  const std::vector<std::string> names = workspace.registry().pipelines();
+  if (names.size() == 1) return names.front();
+  throw Error(ErrorKind::invalid,
+              names.empty() ? "the workspace has no pipeline yet: give a config file"
+                            : "the workspace has several pipelines: give a config file to say "
+                              "which one runs");
+}
+
+void go_through(OpenPipeline& open, IngestThread& ingest, Progress& progress) {
+  while (!stop_requested) {
+    const bool ended = ingest.ended();  // before the head: nothing may slip between
+    const bool more = open.pipeline.advance(open.reader->head(), 16);
+    for (const Decision& decision : open.pipeline.take_news()) progress.decision(decision);
+    progress.update(open.pipeline, open.reader->head());
+    if (more) continue;
+    if (ended) break;
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+}
+
+}  // namespace
+
+int run(const RunOptions& options) {
+  std::optional<PipelineConfig> file;
+  if (!options.config_path.empty()) file = read_config(options.config_path);
+  if (options.demo) file = parse_config(demo_config(), "demo config");
+  Workspace workspace = Workspace::open(options.workspace, Workspace::Mode::own);
+  const std::string name = pipeline_name(workspace, file);
+  OpenPipeline open(workspace, name, file, options.knobs);
+  if (options.inputs.empty() && options.from_log.empty() && open.config.source_kind != "demo" &&
+      !options.final) {
+    throw Error(ErrorKind::invalid,
+                "nothing to read: give --input FILE (or - for standard input) or --from-log W");
+  }
+  const std::uint64_t head_before = open.log->head();
+  const std::uint64_t rows_before = open.pipeline.rows();
+  const auto started = Clock::now();
+  Progress progress(isatty(STDERR_FILENO) != 0, rows_before);
+  bool ingest_failed = false;
+  std::string ingest_error;
+  {
+    IngestThread ingest(options, open.config, *open.log);
+    go_through(open, ingest, progress);
+    try {
+      ingest.join();
+    } catch (const std::exception& error) {
+      ingest_failed = true;
+      ingest_error = error.what();
+    }
+    if (!stop_requested) {
+      while (open.pipeline.advance(open.reader->head(), 64)) {
+      }
+    }
+  }
+  for (const Decision& decision : open.pipeline.take_news()) progress.decision(decision);
+  open.pipeline.checkpoint();
+  progress.finish();
+  if (ingest_failed) throw Error(ErrorKind::unavailable, ingest_error);
+  if (stop_requested) {
+    fmt::print(stderr,
+               "stopped at log position {}, row {}: all is kept; the same command goes on from "
+               "here\n",
+               open.pipeline.position(), open.pipeline.rows());
+  } else if (open.log->head() == head_before) {
+    fmt::print(stderr, "nothing new in the input: all of it was read before\n");
+  }
+  const double seconds = std::chrono::duration<double>(Clock::now() - started).count();
+  const nlohmann::json summary = run_summary(open, workspace, seconds, rows_before);
+  if (options.json) {
+    fmt::print("{}\n", summary.dump(2));
+  } else {
+    fmt::print("{}", summary_text(summary));
+  }
+  return 0;
+}
+
+}  // namespace freshet

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "stream/label_join.h"
+#include "stream/watermark.h"
+
+namespace freshet {
+
+/// A stretch of the stream between two moments at which decisions can be made: the questions asked
+/// and the rows whose labels became known in it, in log order. It depends on the log alone, never
+/// on weights or decisions, so it can be built ahead of them.
+struct Segment {
+  struct KnownRow {
+    double label = 0;
+    std::uint64_t question = 0;
+    std::uint32_t asked_before = 0;  ///< how many of the segment's questions were asked before it
+  };
+
+  std::uint64_t first_question = 0;
+  std::uint32_t questions = 0;
+  std::vector<float> vectors;  ///< questions x width, row-major
+
+  std::uint64_t first_row = 0;
+  std::vector<KnownRow> rows;      ///< numbered from first_row on
+  std::vector<float> row_vectors;  ///< rows x width
+
+  std::vector<SettledQuestion> settled;  ///< in asked order, those that settled in it
+
+  std::uint64_t end_position = 0;  ///< records below it are in this segment or before
+  Millis watermark = Watermark::kNone;
+  bool at_tick = false;  ///< the last row completes a tick
+
+  std::uint64_t end_question() const { return first_question + questions; }
+  std::uint64_t end_row() const { return first_row + rows.size(); }
+};
+
+}  // namespace freshet

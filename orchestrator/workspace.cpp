@@ -1,0 +1,130 @@
+#include "orchestrator/workspace.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <utility>
+
+#include "stream/error.h"
+
+namespace freshet {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+void make_folder(const std::string& path) {
+  std::error_code error;
+  fs::create_directories(path, error);
+  if (error) {
+    throw Error(ErrorKind::unavailable,
+                fmt::format("{}: cannot be made: {}", path, error.message()));
+  }
+}
+
+std::string owner_of(int lock) {
+  char text[32] = {};
+  const ssize_t size = ::pread(lock, text, sizeof text - 1, 0);
+  return size > 0 ? std::string(text, static_cast<std::size_t>(size)) : std::string("unknown");
+}
+
+int take_lock(const std::string& folder) {
+  const std::string path = folder + "/lock";
+  const int lock = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (lock < 0) {
+    throw Error(ErrorKind::unavailable,
+                fmt::format("{}: cannot be opened: {}; the workspace must be a folder that may be "
+                            "written to",
+                            path, std::strerror(errno)));
+  }
+  if (::flock(lock, LOCK_EX | LOCK_NB) != 0) {
+    const std::string owner = owner_of(lock);
+    ::close(lock);
+    throw Error(
+        ErrorKind::conflict,
+        fmt::format("{}: another freshet process owns this workspace (pid {}); wait for it, "
+                    "stop it, or use another --workspace",
+                    folder, owner));
+  }
+  const std::string pid = std::to_string(::getpid());
+  if (::ftruncate(lock, 0) != 0 ||
+      ::pwrite(lock, pid.data(), pid.size(), 0) != static_cast<ssize_t>(pid.size())) {
+    const std::string reason = std::strerror(errno);
+    ::close(lock);
+    throw Error(ErrorKind::unavailable, fmt::format("{}: cannot be written: {}", path, reason));
+  }
+  return lock;
+}
+
+}  // namespace
+
+Workspace::Workspace(std::string folder, Mode mode, int lock, std::unique_ptr<Registry> registry,
+                     ArtifactStore artifacts)
+    : folder_(std::move(folder)),
+      mode_(mode),
+      lock_(lock),
+      registry_(std::move(registry)),
+      artifacts_(std::move(artifacts)) {}
+
+Workspace::Workspace(Workspace&& other) noexcept
+    : folder_(std::move(other.folder_)),
+      mode_(other.mode_),
+      lock_(std::exchange(other.lock_, -1)),
+      registry_(std::move(other.registry_)),
+      artifacts_(std::move(other.artifacts_)) {}
+
+Workspace::~Workspace() {
+  if (lock_ >= 0) ::close(lock_);
+}
+
+Workspace Workspace::open(const std::string& folder, Mode mode) {
+  const std::string registry = folder + "/registry.db";
+  const std::string artifacts = folder + "/artifacts";
+  if (mode == Mode::read) {
+    if (!fs::exists(registry)) {
+      throw Error(
+          ErrorKind::not_found,
+          fmt::format("{}: there is no workspace here; freshet run --workspace makes one", folder));
+    }
+    return {folder, mode, -1, Registry::open_reader(registry),
+            ArtifactStore::open(artifacts, true)};
+  }
+  make_folder(folder);
+  const int lock = take_lock(folder);
+  try {
+    return {folder, mode, lock, Registry::open(registry), ArtifactStore::open(artifacts)};
+  } catch (...) {
+    ::close(lock);
+    throw;
+  }
+}
+
+std::string Workspace::pipeline_folder(const std::string& pipeline) const {
+  constexpr std::string_view kAllowed = "abcdefghijklmnopqrstuvwxyz0123456789._-";
+  const bool starts_well = !pipeline.empty() && kAllowed.find(pipeline.front()) < 36;
+  if (!starts_well || pipeline.size() > 64 ||
+      pipeline.find_first_not_of(kAllowed) != std::string::npos) {
+    throw Error(ErrorKind::invalid,
+                fmt::format("\"{}\" is no pipeline's name: 1 to 64 of a-z, 0-9, '.', '_' and '-', "
+                            "the first a letter or digit",
+                            pipeline));
+  }
+  std::string path = folder_ + "/pipelines/" + pipeline;
+  if (mode_ == Mode::own) make_folder(path);
+  return path;
+}
+
+std::string Workspace::log_path(const std::string& pipeline) const {
+  return pipeline_folder(pipeline) + "/log.db";
+}
+
+std::string Workspace::rows_path(const std::string& pipeline) const {
+  return pipeline_folder(pipeline) + "/rows.db";
+}
+
+}  // namespace freshet
