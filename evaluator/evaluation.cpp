@@ -8,6 +8,7 @@
 #include "evaluator/blocks.h"
 #include "evaluator/e_process.h"
 #include "evaluator/power.h"
+#include "evaluator/series.h"
 
 namespace freshet {
 
@@ -17,7 +18,6 @@ constexpr std::size_t kCalibrationRows[] = {2000, 3200, 8000};
 constexpr std::uint64_t kFirstRead = 5;  // blocks before the test is read
 constexpr std::uint64_t kFutilityRows = 2000;
 constexpr std::uint64_t kIntervalBlocks = 50;
-constexpr std::size_t kMaxPoints = 400;
 constexpr double kPriorBlocks = 20;  // weight of the calibration variance
 constexpr double kTuning = 40;       // rho^2 = 1 / (40 sigma^2)
 constexpr double kTightest = 100;    // blocks at which the interval is tightest
@@ -146,17 +146,12 @@ class Evaluation::Impl {
     to.put(squares_).put(first_time_).put(last_time_).put(looked_blocks_).put(looked_cycles_);
     better_.save(to);
     worse_.save(to);
-    to.put(point_every_).put(static_cast<std::uint64_t>(series_.size()));
-    for (const SeriesPoint& p : series_) {
-      to.put(p.counted_rows).put(p.time).put(p.mean_difference).put(p.log_evidence);
-      to.put(p.log_threshold).put(static_cast<std::uint8_t>(p.interval_low.has_value()));
-      to.put(p.interval_low.value_or(0)).put(p.interval_high.value_or(0));
-    }
+    series_.save(to);
   }
 
   const EvaluationPolicy& policy() const { return policy_; }
   std::uint64_t k() const { return k_; }
-  const std::vector<SeriesPoint>& series() const { return series_; }
+  const std::vector<SeriesPoint>& series() const { return series_.points(); }
 
  private:
   TestKind test() const { return blocks_of_.rare ? TestKind::bounded : policy_.test; }
@@ -212,18 +207,13 @@ class Evaluation::Impl {
       better_.add(mean - policy_.margin);
       worse_.add(-mean - policy_.margin);
     }
-    if (blocks_ % point_every_ == 0) add_point();
+    if (series_.due(blocks_)) add_point();
   }
 
   void add_point() {
     const EvaluationFigures f = figures(0);
-    series_.push_back({counted_, last_time_, f.mean_difference, f.interval_low, f.interval_high,
-                       f.log_evidence, f.log_threshold});
-    if (series_.size() < kMaxPoints) return;
-    std::vector<SeriesPoint> half;
-    for (std::size_t i = 1; i < series_.size(); i += 2) half.push_back(series_[i]);
-    series_ = std::move(half);
-    point_every_ *= 2;
+    series_.add({counted_, last_time_, f.mean_difference, f.interval_low, f.interval_high,
+                 f.log_evidence, f.log_threshold});
   }
 
   /// sigma^2_t of a block mean: inflation (20 v + t var) / (20 + t).
@@ -348,25 +338,7 @@ class Evaluation::Impl {
     looked_cycles_ = from.get<std::uint64_t>();
     better_.load(from);
     worse_.load(from);
-    point_every_ = from.get<std::uint64_t>();
-    for (auto n = from.get<std::uint64_t>(); n > 0; --n) load_point(from);
-  }
-
-  void load_point(Decoder& from) {
-    SeriesPoint p;
-    p.counted_rows = from.get<std::uint64_t>();
-    p.time = from.get<Millis>();
-    p.mean_difference = from.get<double>();
-    p.log_evidence = from.get<double>();
-    p.log_threshold = from.get<double>();
-    const bool interval = from.get<std::uint8_t>() != 0;
-    const auto low = from.get<double>();
-    const auto high = from.get<double>();
-    if (interval) {
-      p.interval_low = low;
-      p.interval_high = high;
-    }
-    series_.push_back(p);
+    series_.load(from);
   }
 
   EvaluationPolicy policy_;
@@ -392,8 +364,7 @@ class Evaluation::Impl {
   std::uint64_t looked_cycles_ = 0;
   BettingGrid better_{1};
   BettingGrid worse_{1};
-  std::uint64_t point_every_ = 1;
-  std::vector<SeriesPoint> series_;
+  Series series_;
 };
 
 Evaluation::Evaluation(const EvaluationPolicy& policy, std::uint64_t k,

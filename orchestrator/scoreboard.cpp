@@ -58,7 +58,11 @@ void Scoreboard::add_metrics(const SettledRows& rows) {
   }
 }
 
-void Scoreboard::forget(std::uint64_t version) { learners_.erase(version); }
+// What still waits holds its rows too, and would bring it back.
+void Scoreboard::forget(std::uint64_t version) {
+  catch_up();
+  learners_.erase(version);
+}
 
 const double* Scoreboard::find(const Entry& entry, std::uint64_t version) {
   for (const auto& [number, loss] : entry.learners) {

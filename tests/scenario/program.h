@@ -1,0 +1,52 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+namespace freshet {
+
+/// A folder of the test's own, gone when it ends.
+class ScratchFolder {
+ public:
+  ScratchFolder();
+  ~ScratchFolder();
+  ScratchFolder(const ScratchFolder&) = delete;
+  ScratchFolder& operator=(const ScratchFolder&) = delete;
+
+  std::string path(const std::string& name) const { return folder_ + "/" + name; }
+  /// Writes a file; gives its path.
+  std::string write(const std::string& name, const std::string& text) const;
+
+ private:
+  std::string folder_;
+};
+
+struct Outcome {
+  int code = 0;  ///< exit code; 128 + the signal if one ended it
+  std::string out;
+  std::string err;
+
+  nlohmann::json json() const { return nlohmann::json::parse(out); }
+};
+
+/// Runs the program to its end. `prefix` goes before it on the shell's line, `input` to its stdin.
+Outcome freshet_program(const std::string& arguments, const std::string& prefix = "",
+                        const std::string& input = "");
+
+/// `registry fingerprint --parts --json` of a workspace.
+nlohmann::json fingerprint_of(const std::string& workspace);
+
+/// Starts the program and kills it with SIGKILL after `milliseconds`, unless it ended before.
+void start_and_kill(const std::string& arguments, int milliseconds);
+
+/// A config and its events: a binary task with two numbers, a category and labels that become known
+/// an hour after their event, in the middle of which what the label means turns around.
+std::string turning_config();
+std::vector<std::string> turning_csv(std::size_t events);    ///< header first
+std::vector<std::string> turning_jsonl(std::size_t events);  ///< the same events
+
+std::string joined(const std::vector<std::string>& lines, std::size_t begin, std::size_t end);
+
+}  // namespace freshet

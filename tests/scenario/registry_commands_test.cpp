@@ -1,0 +1,136 @@
+// What an operator does with a workspace on the command line.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "scenario/program.h"
+
+namespace freshet {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr std::size_t kEvents = 12000;
+
+class RegistryCommands : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    config_ = scratch_.write("config.json", turning_config());
+    csv_ = scratch_.write("events.csv", joined(turning_csv(kEvents), 0, kEvents + 1));
+    workspace_ = scratch_.path("w");
+    const Outcome outcome =
+        freshet_program("run " + config_ + " -w " + workspace_ + " -i " + csv_ + " --json");
+    ASSERT_EQ(outcome.code, 0) << outcome.err;
+    summary_ = outcome.json();
+    ASSERT_GE(summary_["promotions"].get<int>(), 1);
+  }
+
+  Outcome registry(const std::string& arguments) const {
+    return freshet_program("registry " + arguments + " -w " + workspace_);
+  }
+  std::string live() const {
+    for (const auto& version : registry("list --json").json()) {
+      for (const auto& alias : version["aliases"]) {
+        if (alias == "champion") return version["revision"];
+      }
+    }
+    return "";
+  }
+
+  ScratchFolder scratch_;
+  std::string config_;
+  std::string csv_;
+  std::string workspace_;
+  nlohmann::json summary_;
+};
+
+TEST_F(RegistryCommands, RollbackServesThePreviousVersionAndPauses) {
+  const std::string before = live();
+  const Outcome outcome = registry("rollback --reason 'too many complaints' --json");
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(outcome.json()["kind"], "rolled_back");
+  EXPECT_EQ(outcome.json()["reason"], "too many complaints");
+  EXPECT_EQ(outcome.json()["from"], before);
+  EXPECT_NE(live(), before);
+  const std::string frozen = live();
+  const std::string more = scratch_.write("more.csv", joined(turning_csv(4000), 0, 4001));
+  ASSERT_EQ(freshet_program("run -w " + workspace_ + " -i " + more).code, 0);
+  EXPECT_EQ(live(), frozen) << "a rolled-back champion is frozen";
+  ASSERT_EQ(freshet_program("pipeline resume --reason 'mended' -w " + workspace_).code, 0);
+}
+
+TEST_F(RegistryCommands, RollbackWithoutAReasonIsRefused) {
+  EXPECT_EQ(registry("rollback").code, 2);
+}
+
+TEST_F(RegistryCommands, PromoteOfAnUnknownVersionIsRefused) {
+  const Outcome outcome = registry("promote 99 --reason 'why not'");
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_THAT(outcome.err, HasSubstr("version 99"));
+}
+
+TEST_F(RegistryCommands, HistoryAtATimeSaysWhatWasLiveAndWhy) {
+  const auto at = registry("history --at 2024-01-02T12:00:00Z --json");
+  ASSERT_EQ(at.code, 0) << at.err;
+  EXPECT_EQ(at.json()["kind"], "first_champion");
+  EXPECT_EQ(registry("history --at 2023-01-01").code, 3);
+  EXPECT_EQ(registry("history --at tuesday").code, 1);
+}
+
+TEST_F(RegistryCommands, VerifyFindsAFlippedByteAndARunFallsBack) {
+  ASSERT_EQ(registry("verify").code, 0);
+  const std::string champion = summary_["champion"]["sha256"];
+  const std::string path = workspace_ + "/artifacts/" + champion;
+  {
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(1000);
+    file.put('\x55');
+  }
+  const Outcome verify = registry("verify");
+  EXPECT_EQ(verify.code, 3);
+  EXPECT_THAT(verify.out, HasSubstr(champion));
+  const std::string before = live();
+  const std::string more = scratch_.write("more.csv", joined(turning_csv(100), 0, 101));
+  const Outcome run = freshet_program("run -w " + workspace_ + " -i " + more);
+  EXPECT_EQ(run.code, 0) << run.err;
+  EXPECT_THAT(run.err, HasSubstr("quarantined"));
+  EXPECT_NE(live(), before);
+}
+
+TEST_F(RegistryCommands, ADamagedLogIsNamed) {
+  const std::string path = workspace_ + "/pipelines/turning/log.db";
+  {
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(static_cast<std::streamoff>(std::filesystem::file_size(path) / 2));
+    file << "damage damage damage";
+  }
+  const Outcome verify = registry("verify");
+  EXPECT_EQ(verify.code, 3) << verify.out;
+  EXPECT_THAT(verify.out, HasSubstr("log"));
+}
+
+TEST_F(RegistryCommands, ASecondOwnerIsRefused) {
+  const std::string line = "flock " + workspace_ + "/lock";
+  const Outcome outcome = freshet_program("run -w " + workspace_ + " -i " + csv_, line);
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_THAT(outcome.err, HasSubstr("owns this workspace"));
+}
+
+TEST_F(RegistryCommands, AnotherConfigIsRefusedAndADifferentPolicyApplies) {
+  std::string text = turning_config();
+  text.replace(text.find("\"rows\": 4000"), 12, "\"rows\": 5000");
+  const std::string changed = scratch_.write("changed.json", text);
+  const Outcome refused = freshet_program("run " + changed + " -w " + workspace_ + " -i " + csv_);
+  EXPECT_EQ(refused.code, 1);
+  EXPECT_THAT(refused.err, HasSubstr("retrain.when"));
+  EXPECT_THAT(refused.err, HasSubstr("pipeline apply"));
+  const Outcome applied =
+      freshet_program("pipeline apply " + changed + " -w " + workspace_ + " --reason 'calmer'");
+  EXPECT_EQ(applied.code, 0) << applied.err;
+  EXPECT_EQ(freshet_program("run " + changed + " -w " + workspace_ + " -i " + csv_).code, 0);
+}
+
+}  // namespace
+}  // namespace freshet
