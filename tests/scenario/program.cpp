@@ -96,9 +96,9 @@ std::string turning_config() {
   },
   "learners": [
     {"name": "linear", "network": {"kind": "linear"},
-     "train": {"optimizer": "sgd", "learning_rate": 0.02, "batch": 32}},
+     "train": {"optimizer": "sgd", "learning_rate": 0.1, "batch": 32}},
     {"name": "network", "network": {"kind": "mlp", "hidden": [16]},
-     "train": {"optimizer": "adam", "learning_rate": 0.002, "batch": 48}}
+     "train": {"optimizer": "adam", "learning_rate": 0.003, "batch": 48}}
   ],
   "retrain": {"when": {"any": [{"rows": 4000}]},
               "do": [{"fresh": "network", "window_rows": 4000, "epochs": 2}]},
@@ -121,8 +121,9 @@ TurningEvent turning_event(std::size_t i, std::size_t events) {
   event.x = 2 * generator.uniform() - 1;
   event.y = 2 * generator.uniform() - 1;
   event.kind = static_cast<int>(generator.below(5));
-  bool positive = event.x * event.y > 0;  // no weighted sum tells it
-  if (i > events / 2) positive = !positive;
+  // First a weighted sum tells it, then none does.
+  const bool turned = i > events / 4;
+  bool positive = turned ? event.x * event.y > 0 : event.x + event.y / 2 > 0;
   if (generator.uniform() < 0.1) positive = !positive;
   event.label = positive ? 1 : 0;
   return event;

@@ -42,7 +42,7 @@ nlohmann::json fingerprint_of(const std::string& workspace);
 void start_and_kill(const std::string& arguments, int milliseconds);
 
 /// A config and its events: a binary task with two numbers, a category and labels that become known
-/// an hour after their event, in the middle of which what the label means turns around.
+/// an hour after their event. After a quarter of the events what the label depends on changes.
 std::string turning_config();
 std::vector<std::string> turning_csv(std::size_t events);    ///< header first
 std::vector<std::string> turning_jsonl(std::size_t events);  ///< the same events

@@ -50,9 +50,11 @@ TEST_F(RegistryCommands, RollbackServesThePreviousVersionAndPauses) {
   const std::string before = live();
   const Outcome outcome = registry("rollback --reason 'too many complaints' --json");
   ASSERT_EQ(outcome.code, 0) << outcome.err;
-  EXPECT_EQ(outcome.json()["kind"], "rolled_back");
-  EXPECT_EQ(outcome.json()["reason"], "too many complaints");
-  EXPECT_EQ(outcome.json()["from"], before);
+  const auto last = nlohmann::json::parse(
+      outcome.out.substr(outcome.out.rfind('\n', outcome.out.size() - 2) + 1));
+  EXPECT_EQ(last["kind"], "rolled_back");
+  EXPECT_EQ(last["reason"], "too many complaints");
+  EXPECT_EQ(last["from"], before);
   EXPECT_NE(live(), before);
   const std::string frozen = live();
   const std::string more = scratch_.write("more.csv", joined(turning_csv(4000), 0, 4001));
