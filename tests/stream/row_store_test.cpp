@@ -1,0 +1,132 @@
+#include "stream/row_store.h"
+
+#include <SQLiteCpp/SQLiteCpp.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <array>
+#include <filesystem>
+
+#include "stream/error.h"
+
+namespace freshet {
+namespace {
+
+class RowStoreOnDisk : public ::testing::Test {
+ protected:
+  RowStoreOnDisk()
+      : path_((std::filesystem::temp_directory_path() /
+               ("rows-" + std::to_string(::getpid()) + ".db"))
+                  .string()) {
+    remove();
+  }
+  ~RowStoreOnDisk() override { remove(); }
+
+  std::unique_ptr<RowStore> open() const { return RowStore::open(path_, {{"features", 2}}); }
+
+  /// Asks questions until there are `end`, answers each, and makes a row of every second one.
+  static void fill(RowStore& store, std::uint64_t end) {
+    for (std::uint64_t q = store.questions(); q < end; ++q) {
+      const auto x = static_cast<float>(q);
+      const std::array<float, 2> vector = {x, -x};
+      const std::array<std::span<const float>, 1> columns = {vector};
+      store.ask(q * 3, static_cast<Millis>(q) * 1000, columns);
+      const std::array<float, 1> answer = {x / 2};
+      if (q >= 100) store.answer("served", 1, q, answer);
+      if (q % 2 == 1) store.add_row({q, x, q * 3 + 1});
+    }
+  }
+
+  void remove() const {
+    for (const char* end : {"", "-wal", "-shm"}) std::filesystem::remove(path_ + end);
+  }
+
+  const std::string path_;
+};
+
+TEST_F(RowStoreOnDisk, ReadsBackAcrossChunksFlushedOrNot) {
+  const auto store = open();
+  fill(*store, 5000);
+  std::vector<float> vectors(2 * 3000);
+  store->read_vectors(0, 1500, 4500, vectors.data());
+  EXPECT_EQ(vectors[0], 1500.0F);
+  EXPECT_EQ(vectors.back(), -4499.0F);
+  EXPECT_EQ(store->answered("served"), (std::pair<std::uint64_t, std::uint64_t>{100, 5000}));
+  std::vector<float> answers(4900);
+  store->read_answers("served", 100, 5000, answers.data());
+  EXPECT_EQ(answers[0], 50.0F);
+  EXPECT_EQ(answers.back(), 4999.0F / 2);
+  EXPECT_EQ(store->row(1234).question, 2469U);
+  EXPECT_EQ(store->position(4321), 4321U * 3);
+  std::vector<float> rows(4);
+  store->read_row_vectors(0, 10, 12, rows.data());
+  EXPECT_EQ(rows[0], 21.0F);
+  EXPECT_EQ(rows[2], 23.0F);
+}
+
+TEST_F(RowStoreOnDisk, ReopenedItHoldsWhatWasFlushed) {
+  {
+    const auto store = open();
+    fill(*store, 3333);
+    store->flush();
+  }
+  const auto store = open();
+  EXPECT_EQ(store->questions(), 3333U);
+  EXPECT_EQ(store->rows(), 1666U);
+  fill(*store, 4000);
+  const auto other = RowStore::open(":memory:", {{"features", 2}});
+  fill(*other, 4000);
+  EXPECT_EQ(store->content_hash(), other->content_hash());
+}
+
+TEST_F(RowStoreOnDisk, CutBackItGoesOnAsIfNeverLonger) {
+  const auto store = open();
+  fill(*store, 5000);
+  store->flush();
+  store->cut(2500, 1250);
+  EXPECT_EQ(store->questions(), 2500U);
+  EXPECT_EQ(store->answered("served").second, 2500U);
+  fill(*store, 3000);
+  const auto other = RowStore::open(":memory:", {{"features", 2}});
+  fill(*other, 3000);
+  EXPECT_EQ(store->content_hash(), other->content_hash());
+  store->cut(50, 25);
+  EXPECT_EQ(store->answered("served"), (std::pair<std::uint64_t, std::uint64_t>{0, 0}));
+}
+
+TEST_F(RowStoreOnDisk, AReaderSeesWhatWasFlushedWhileTheWriterGoesOn) {
+  const auto store = open();
+  fill(*store, 2000);
+  store->flush();
+  const auto reader = RowStore::open_reader(path_);
+  fill(*store, 4000);
+  std::vector<float> vectors(2);
+  reader->read_vectors(0, 1999, 2000, vectors.data());
+  EXPECT_EQ(vectors[0], 1999.0F);
+}
+
+TEST_F(RowStoreOnDisk, DamageIsNamedAndNeverRead) {
+  {
+    const auto store = open();
+    fill(*store, 3000);
+    store->flush();
+  }
+  {
+    SQLite::Database database(path_, SQLite::OPEN_READWRITE);
+    database.exec(
+        "UPDATE chunks SET payload = zeroblob(length(payload)) WHERE number = 1 AND series = "
+        "(SELECT id FROM series WHERE name LIKE 'vectors%')");
+  }
+  const auto store = open();
+  ASSERT_EQ(store->verify().size(), 1U);
+  EXPECT_NE(store->verify().front().find("chunk 1"), std::string::npos);
+  std::vector<float> vectors(2);
+  EXPECT_THROW(store->read_vectors(0, 1500, 1501, vectors.data()), Error);
+}
+
+TEST(RowStore, ThereIsNoReaderOfNothing) {
+  EXPECT_THROW(RowStore::open_reader("/nonexistent/rows.db"), Error);
+}
+
+}  // namespace
+}  // namespace freshet
