@@ -1,6 +1,12 @@
 #include "stream/event.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+#include <cassert>
 #include <cstring>
+#include <utility>
 
 #include "stream/error.h"
 
@@ -8,24 +14,47 @@ namespace freshet {
 
 namespace {
 
+// Numbers are written as they stand in memory.
+static_assert(std::endian::native == std::endian::little);
+
+using Length = std::uint32_t;
+
 constexpr std::uint8_t kHasLabel = 1;
 constexpr std::uint8_t kHasLabelTime = 2;
+constexpr std::size_t kFixedBytes = sizeof(RecordKind) + sizeof(std::uint8_t) + sizeof(Millis) +
+                                    sizeof(Length) + sizeof(double) + sizeof(Millis);
 
 bool is_text(const Field& field) {
   return field.kind == FieldKind::category || field.kind == FieldKind::text;
 }
 
-template <class T>
-void append(std::string& out, T value) {
-  out.append(reinterpret_cast<const char*>(&value), sizeof value);
-}
+std::size_t mask_bytes(const Schema& schema) { return (schema.fields.size() + 7) / 8; }
 
-void append_text(std::string& out, std::string_view text) {
-  append(out, static_cast<std::uint32_t>(text.size()));
-  out.append(text);
-}
+/// Writes values one after another into memory that is known to be long enough.
+class Writer {
+ public:
+  explicit Writer(char* at) : at_(at) {}
 
-/// Takes fixed-size values off the front of a record.
+  template <class T>
+  void put(T value) {
+    std::memcpy(at_, &value, sizeof value);
+    at_ += sizeof value;
+  }
+
+  void put_text(std::string_view text) {
+    put(static_cast<Length>(text.size()));
+    if (!text.empty()) std::memcpy(at_, text.data(), text.size());
+    at_ += text.size();
+  }
+
+  char* skip(std::size_t size) { return std::exchange(at_, at_ + size); }
+  const char* at() const { return at_; }
+
+ private:
+  char* at_;
+};
+
+/// Takes values off the front of a record.
 class Cursor {
  public:
   explicit Cursor(std::string_view bytes) : at_(bytes.data()), end_(at_ + bytes.size()) {}
@@ -38,7 +67,7 @@ class Cursor {
   }
 
   std::string_view text() {
-    const auto size = get<std::uint32_t>();
+    const auto size = get<Length>();
     return {take(size), size};
   }
 
@@ -46,9 +75,7 @@ class Cursor {
     if (static_cast<std::size_t>(end_ - at_) < size) {
       throw Error(ErrorKind::corrupt, "a log record ends too early for its schema");
     }
-    const char* from = at_;
-    at_ += size;
-    return from;
+    return std::exchange(at_, at_ + size);
   }
 
   bool at_end() const { return at_ == end_; }
@@ -58,37 +85,85 @@ class Cursor {
   const char* end_;
 };
 
-}  // namespace
+std::size_t most_bytes(const Event& event, const Schema& schema) {
+  std::size_t size = kFixedBytes + event.id.size();
+  if (event.kind != RecordKind::event) return size;
+  size += mask_bytes(schema);
+  for (const FieldValue& value : event.values) {
+    size += std::max(sizeof(double), sizeof(Length) + value.text.size());
+  }
+  return size;
+}
 
-void encode(const Event& event, const Schema& schema, std::string& out) {
-  append(out, event.kind);
-  const bool label_time =
-      event.kind == RecordKind::event && schema.label.known == LabelKnown::at && event.label;
-  append(out, static_cast<std::uint8_t>((event.label ? kHasLabel : 0) |
-                                        (label_time ? kHasLabelTime : 0)));
-  append(out, event.time);
-  append_text(out, event.id);
-  if (event.label) append(out, *event.label);
-  if (label_time) append(out, event.label_time);
-  if (event.kind != RecordKind::event) return;
-  const std::size_t mask = out.size();
-  out.append((schema.fields.size() + 7) / 8, '\0');
+void write_values(const Event& event, const Schema& schema, Writer& writer) {
+  const std::size_t bytes = mask_bytes(schema);
+  char* mask = writer.skip(bytes);
+  std::memset(mask, 0, bytes);
   for (std::size_t i = 0; i < schema.fields.size(); ++i) {
     const FieldValue& value = event.values[i];
     if (value.missing) {
-      const unsigned bits = static_cast<unsigned char>(out[mask + i / 8]) | (1U << (i % 8));
-      out[mask + i / 8] = static_cast<char>(bits);
+      const unsigned bits = static_cast<unsigned char>(mask[i / 8]) | (1U << (i % 8));
+      mask[i / 8] = static_cast<char>(bits);
     } else if (is_text(schema.fields[i])) {
-      append_text(out, value.text);
+      writer.put_text(value.text);
     } else {
-      append(out, value.number);
+      writer.put(value.number);
     }
   }
 }
 
+void read_values(Cursor& cursor, const Schema& schema, std::vector<FieldValue>& values) {
+  const std::size_t count = schema.fields.size();
+  const char* mask = cursor.take(mask_bytes(schema));
+  values.resize(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    FieldValue& value = values[i];
+    value.missing = ((static_cast<unsigned char>(mask[i / 8]) >> (i % 8)) & 1U) != 0;
+    if (value.missing) continue;
+    if (is_text(schema.fields[i])) {
+      value.text = cursor.text();
+    } else {
+      value.number = cursor.get<double>();
+    }
+  }
+}
+
+}  // namespace
+
+RecordKind kind_of(std::string_view record) {
+  const auto kind = record.empty() ? RecordKind{} : static_cast<RecordKind>(record.front());
+  switch (kind) {
+    case RecordKind::event:
+    case RecordKind::label:
+    case RecordKind::close:
+      return kind;
+  }
+  throw Error(ErrorKind::corrupt, fmt::format("a log record is of kind {}, expected 1, 2 or 3",
+                                              static_cast<int>(kind)));
+}
+
+void encode(const Event& event, const Schema& schema, std::string& out) {
+  assert(event.kind != RecordKind::event || event.values.size() == schema.fields.size());
+  const std::size_t begin = out.size();
+  out.resize(begin + most_bytes(event, schema));
+  Writer writer(out.data() + begin);
+  const bool label_time =
+      event.kind == RecordKind::event && schema.label.known == LabelKnown::at && event.label;
+  writer.put(event.kind);
+  writer.put(
+      static_cast<std::uint8_t>((event.label ? kHasLabel : 0) | (label_time ? kHasLabelTime : 0)));
+  writer.put(event.time);
+  writer.put_text(event.id);
+  if (event.label) writer.put(*event.label);
+  if (label_time) writer.put(event.label_time);
+  if (event.kind == RecordKind::event) write_values(event, schema, writer);
+  out.resize(static_cast<std::size_t>(writer.at() - out.data()));
+}
+
 void decode(std::string_view record, const Schema& schema, Event& event) {
   Cursor cursor(record);
-  event.kind = cursor.get<RecordKind>();
+  event.kind = kind_of(record);
+  cursor.take(sizeof event.kind);
   const auto flags = cursor.get<std::uint8_t>();
   event.time = cursor.get<Millis>();
   event.id = cursor.text();
@@ -97,22 +172,10 @@ void decode(std::string_view record, const Schema& schema, Event& event) {
   if ((flags & kHasLabel) != 0) event.label = cursor.get<double>();
   if ((flags & kHasLabelTime) != 0) event.label_time = cursor.get<Millis>();
   event.values.clear();
-  if (event.kind == RecordKind::event) {
-    const std::size_t count = schema.fields.size();
-    const char* mask = cursor.take((count + 7) / 8);
-    event.values.resize(count);
-    for (std::size_t i = 0; i < count; ++i) {
-      FieldValue& value = event.values[i];
-      value.missing = ((static_cast<unsigned char>(mask[i / 8]) >> (i % 8)) & 1U) != 0;
-      if (value.missing) continue;
-      if (is_text(schema.fields[i])) {
-        value.text = cursor.text();
-      } else {
-        value.number = cursor.get<double>();
-      }
-    }
-  } else if (event.kind != RecordKind::label && event.kind != RecordKind::close) {
-    throw Error(ErrorKind::corrupt, "a log record is of no known kind");
+  if (event.kind == RecordKind::event) read_values(cursor, schema, event.values);
+  if (flags > (kHasLabel | kHasLabelTime) ||
+      (event.kind == RecordKind::label && flags != kHasLabel)) {
+    throw Error(ErrorKind::corrupt, "a log record has flags that do not fit its kind");
   }
   if (!cursor.at_end()) {
     throw Error(ErrorKind::corrupt, "a log record is longer than its schema allows");

@@ -36,6 +36,9 @@ struct Event {
   Millis label_time = 0;           ///< `LabelKnown::at` only: when the inline label becomes known
 };
 
+/// The kind of an encoded record. Throws `Error{corrupt}` when it is none.
+RecordKind kind_of(std::string_view record);
+
 /// Appends the record's bytes, as docs/log-format.md describes them, to `out`.
 void encode(const Event& event, const Schema& schema, std::string& out);
 

@@ -3,9 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
-#include <cstring>
+#include <memory>
+#include <optional>
+#include <span>
 
+#include "stream/event_log_tables.h"
+#include "stream/record_batch.h"
 #include "stream/sha256.h"
 #include "stream/sqlite.h"
 
@@ -13,57 +16,38 @@ namespace freshet {
 
 namespace {
 
-constexpr int kFormat = 1;
-constexpr std::size_t kBatchRecords = 4096;
+constexpr int kPageBytes = 16384;
 constexpr std::size_t kRawBytes = 4096;
-constexpr int kVerifiedOnOpen = 4;
-
-constexpr const char* kTables = R"(
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
-CREATE TABLE batches (
-  first INTEGER PRIMARY KEY, count INTEGER NOT NULL, sha256 TEXT NOT NULL, payload BLOB NOT NULL
-) STRICT;
-CREATE TABLE counters (
-  accepted INTEGER NOT NULL, duplicates INTEGER NOT NULL, late INTEGER NOT NULL,
-  dead_letters INTEGER NOT NULL
-) STRICT;
-INSERT INTO counters VALUES (0, 0, 0, 0);
-CREATE TABLE refused (
-  number INTEGER PRIMARY KEY AUTOINCREMENT, late INTEGER NOT NULL, source TEXT NOT NULL,
-  line INTEGER NOT NULL, raw BLOB NOT NULL, reason TEXT NOT NULL
-) STRICT;
-CREATE INDEX refused_by_kind ON refused (late, number);
-CREATE TABLE progress (
-  name TEXT PRIMARY KEY, identity TEXT NOT NULL, bytes INTEGER NOT NULL, records INTEGER NOT NULL,
-  rolling_hash TEXT NOT NULL, header TEXT NOT NULL
-) STRICT;
-)";
+constexpr std::size_t kVerifiedOnOpen = 4;
 
 std::int64_t signed_of(std::uint64_t value) { return static_cast<std::int64_t>(value); }
-std::uint64_t unsigned_of(std::int64_t value) { return static_cast<std::uint64_t>(value); }
+std::uint64_t unsigned_of(const SQLite::Column& column) {
+  return static_cast<std::uint64_t>(column.getInt64());
+}
 
-SourceProgress progress_of(SQLite::Statement& row) {
-  SourceProgress progress;
-  progress.name = row.getColumn(0).getString();
-  progress.identity = row.getColumn(1).getString();
-  progress.offset = unsigned_of(row.getColumn(2).getInt64());
-  progress.records = unsigned_of(row.getColumn(3).getInt64());
-  progress.rolling_hash = row.getColumn(4).getString();
-  progress.header = row.getColumn(5).getString();
-  return progress;
+std::uint64_t accepted(const std::vector<std::string>& records) {
+  return static_cast<std::uint64_t>(std::count_if(
+      records.begin(), records.end(),
+      [](const std::string& record) { return kind_of(record) != RecordKind::close; }));
 }
 
 class SqliteEventLog : public EventLog {
  public:
   SqliteEventLog(const std::string& path, bool read_only)
-      : path_(path), read_only_(read_only), database_(open_database(path, read_only)) {}
+      : path_(path), read_only_(read_only), database_(open_database(path, read_only, kPageBytes)) {}
 
   void create(const std::string& description) {
     guarded(path_, [&] {
+      if (format() != 0) return;
       WriteTransaction transaction(database_);
-      if (database_.execAndGet("PRAGMA user_version").getInt() == 0) {
-        database_.exec(kTables);
-        database_.exec(fmt::format("PRAGMA user_version={}", kFormat));
+      // Another process may have been first.
+      if (format() == 0) {
+        if (database_.execAndGet("SELECT count(*) FROM sqlite_schema").getInt() != 0) {
+          throw not_a_log();
+        }
+        database_.exec(kLogTables);
+        database_.exec(fmt::format("PRAGMA application_id={}", kLogApplication));
+        database_.exec(fmt::format("PRAGMA user_version={}", kLogFormat));
         SQLite::Statement insert(database_, "INSERT INTO meta VALUES ('description', ?)");
         insert.bind(1, description);
         insert.exec();
@@ -74,11 +58,16 @@ class SqliteEventLog : public EventLog {
 
   void check_opened(const std::string* description) {
     guarded(path_, [&] {
-      const int format = database_.execAndGet("PRAGMA user_version").getInt();
-      if (format != kFormat) {
-        throw Error(ErrorKind::corrupt, fmt::format("{}: the log has format {}, this build reads "
-                                                    "format {}",
-                                                    path_, format, kFormat));
+      const int found = format();
+      if (found == 0 && read_only_) {
+        throw Error(ErrorKind::not_found, fmt::format("{}: the log is not made yet", path_));
+      }
+      if (database_.execAndGet("PRAGMA application_id").getInt() != kLogApplication)
+        throw not_a_log();
+      if (found != kLogFormat) {
+        throw Error(ErrorKind::conflict,
+                    fmt::format("{}: the log has format {}, this build reads format {}", path_,
+                                found, kLogFormat));
       }
       description_ =
           database_.execAndGet("SELECT value FROM meta WHERE key='description'").getString();
@@ -88,34 +77,29 @@ class SqliteEventLog : public EventLog {
           ErrorKind::conflict,
           fmt::format("{}: the log was made for another schema; use another workspace", path_));
     }
-    if (!read_only_) {
-      head_ = query_head();
-      verify_tail();
-    }
+    if (!read_only_) verify_tail();
   }
 
   std::uint64_t head() const override { return read_only_ ? query_head() : head_; }
 
   std::uint64_t append(const LogBatch& batch) override {
+    if (read_only_) {
+      throw Error(ErrorKind::unavailable,
+                  fmt::format("{}: the log is open for reading only", path_));
+    }
     return guarded(path_, [&] {
       WriteTransaction transaction(database_);
-      std::uint64_t head = head_;
-      for (std::size_t begin = 0; begin < batch.records.size(); begin += kBatchRecords) {
-        const std::size_t count = std::min(kBatchRecords, batch.records.size() - begin);
-        insert_batch(head, &batch.records[begin], count);
-        head += count;
+      const std::uint64_t stored = query_head();
+      if (stored != head_) {
+        throw Error(ErrorKind::conflict,
+                    fmt::format("{}: another writer has appended: found head {}, expected {}",
+                                path_, stored, head_));
       }
-      for (const DeadLetter& letter : batch.dead_letters) insert_refused(letter, false);
-      for (const DeadLetter& letter : batch.late) insert_refused(letter, true);
-      SQLite::Statement count(database_,
-                              "UPDATE counters SET accepted=accepted+?, duplicates=duplicates+?, "
-                              "late=late+?, dead_letters=dead_letters+?");
-      count.bind(1, signed_of(batch.records.size()));
-      count.bind(2, signed_of(batch.duplicates));
-      count.bind(3, signed_of(batch.late.size()));
-      count.bind(4, signed_of(batch.dead_letters.size()));
-      count.exec();
-      for (const SourceProgress& progress : batch.progress) put_progress(progress);
+      const std::uint64_t head = put_records(batch.records);
+      put_letters("dead_letters", batch.dead_letters);
+      put_letters("late_events", batch.late);
+      put_counts(batch);
+      put_progress(batch.progress);
       transaction.commit();
       head_ = head;
       return head;
@@ -124,37 +108,24 @@ class SqliteEventLog : public EventLog {
 
   void read(std::uint64_t begin, std::uint64_t end,
             const std::function<bool(std::uint64_t, std::string_view)>& each) const override {
-    if (begin >= end) return;
-    guarded(path_, [&] {
-      SQLite::Statement select(database_,
-                               "SELECT first, count, sha256, payload FROM batches WHERE first >= "
-                               "(SELECT coalesce(max(first), 0) FROM batches WHERE first <= ?1) "
-                               "AND first < ?2 ORDER BY first");
-      select.bind(1, signed_of(begin));
-      select.bind(2, signed_of(end));
-      std::uint64_t expected = begin;
-      while (select.executeStep()) {
-        const std::string_view payload = checked_payload(select);
-        const std::uint64_t first = unsigned_of(select.getColumn(0).getInt64());
-        if (first > expected) throw gap(expected, first);
-        expected = first + unsigned_of(select.getColumn(1).getInt64());
-        if (!walk(payload, first, begin, end, each)) return;
+    for (std::uint64_t position = begin; position < end;) {
+      // Held here: `each` may read this log itself.
+      const std::shared_ptr<const RecordBatch> batch = batch_at(position);
+      for (; position < std::min(end, batch->end()); ++position) {
+        if (!each(position, batch->record(position))) return;
       }
-      if (expected < end) throw gap(expected, end);
-    });
+    }
   }
 
   IngestCounts counts() const override {
     return guarded(path_, [&] {
       SQLite::Statement select(database_,
                                "SELECT accepted, duplicates, late, dead_letters FROM counters");
-      select.executeStep();
-      IngestCounts counts;
-      counts.accepted = unsigned_of(select.getColumn(0).getInt64());
-      counts.duplicates = unsigned_of(select.getColumn(1).getInt64());
-      counts.late = unsigned_of(select.getColumn(2).getInt64());
-      counts.dead_letters = unsigned_of(select.getColumn(3).getInt64());
-      return counts;
+      if (!select.executeStep()) {
+        throw Error(ErrorKind::corrupt, fmt::format("{}: the log's counters are missing", path_));
+      }
+      return IngestCounts{unsigned_of(select.getColumn(0)), unsigned_of(select.getColumn(1)),
+                          unsigned_of(select.getColumn(2)), unsigned_of(select.getColumn(3))};
     });
   }
 
@@ -173,17 +144,23 @@ class SqliteEventLog : public EventLog {
   std::vector<SourceProgress> all_progress() const override {
     return guarded(path_, [&] {
       std::vector<SourceProgress> all;
-      SQLite::Statement select(database_, "SELECT * FROM progress ORDER BY name");
-      while (select.executeStep()) all.push_back(progress_of(select));
+      SQLite::Statement select(database_,
+                               "SELECT name, identity, bytes, records, rolling_hash, header FROM "
+                               "progress ORDER BY name");
+      while (select.executeStep()) {
+        all.push_back({select.getColumn(0).getString(), select.getColumn(1).getString(),
+                       unsigned_of(select.getColumn(2)), unsigned_of(select.getColumn(3)),
+                       select.getColumn(4).getString(), select.getColumn(5).getString()});
+      }
       return all;
     });
   }
 
   std::vector<DeadLetter> dead_letters(std::uint64_t limit) const override {
-    return refused(false, limit);
+    return letters("dead_letters", limit);
   }
   std::vector<DeadLetter> late_events(std::uint64_t limit) const override {
-    return refused(true, limit);
+    return letters("late_events", limit);
   }
 
   const std::string& description() const override { return description_; }
@@ -201,129 +178,192 @@ class SqliteEventLog : public EventLog {
 
   std::vector<std::string> verify() const override {
     std::vector<std::string> damage;
-    guarded(path_, [&] {
-      SQLite::Statement select(database_,
-                               "SELECT first, count, sha256, payload FROM batches ORDER BY first");
-      std::uint64_t expected = 0;
-      while (select.executeStep()) {
-        const std::uint64_t first = unsigned_of(select.getColumn(0).getInt64());
-        if (first != expected) damage.emplace_back(gap(expected, first).what());
-        expected = first + unsigned_of(select.getColumn(1).getInt64());
-        try {
-          checked_payload(select);
-        } catch (const Error& error) {
-          damage.emplace_back(error.what());
-        }
+    const auto found = [&](const Error& error) {
+      if (error.kind() != ErrorKind::corrupt) throw error;
+      damage.emplace_back(error.what());
+    };
+    std::vector<Extent> all;
+    try {
+      all = extents();
+    } catch (const Error& error) {
+      found(error);
+    }
+    std::uint64_t expected = 0;
+    for (const Extent& extent : all) {
+      if (extent.first != expected) found(gap(expected, extent.first));
+      expected = extent.first + extent.count;
+      try {
+        load(extent.first);
+      } catch (const Error& error) {
+        found(error);
       }
-    });
+    }
     return damage;
   }
 
  private:
+  /// A batch without its payload.
+  struct Extent {
+    std::uint64_t first = 0;
+    std::uint64_t count = 0;
+  };
+
+  int format() const { return database_.execAndGet("PRAGMA user_version").getInt(); }
+
+  Error not_a_log() const {
+    return {ErrorKind::corrupt,
+            fmt::format("{}: found another SQLite database, expected an event log", path_)};
+  }
+
+  Error gap(std::uint64_t expected, std::uint64_t found) const {
+    return {ErrorKind::corrupt,
+            fmt::format("{}: found the batch of position {}, expected position {}; restore the "
+                        "file from a backup",
+                        path_, found, expected)};
+  }
+
   std::uint64_t query_head() const {
     return guarded(path_, [&] {
       SQLite::Statement select(database_,
                                "SELECT first + count FROM batches ORDER BY first DESC LIMIT 1");
-      return select.executeStep() ? unsigned_of(select.getColumn(0).getInt64()) : 0;
+      return select.executeStep() ? unsigned_of(select.getColumn(0)) : 0;
     });
   }
 
-  void verify_tail() const {
-    guarded(path_, [&] {
-      SQLite::Statement select(database_,
-                               "SELECT first, count, sha256, payload FROM batches ORDER BY first "
-                               "DESC LIMIT ?");
-      select.bind(1, kVerifiedOnOpen);
-      while (select.executeStep()) checked_payload(select);
-    });
-  }
-
-  Error gap(std::uint64_t from, std::uint64_t to) const {
-    return {ErrorKind::corrupt,
-            fmt::format("{}: positions [{}, {}) are missing from the log", path_, from, to)};
-  }
-
-  std::string_view checked_payload(SQLite::Statement& row) const {
-    const SQLite::Column column = row.getColumn(3);
-    const std::string_view payload(static_cast<const char*>(column.getBlob()),
-                                   static_cast<std::size_t>(column.getBytes()));
-    if (sha256_hex(payload) != row.getColumn(2).getString()) {
-      const std::int64_t first = row.getColumn(0).getInt64();
-      throw Error(
-          ErrorKind::corrupt,
-          fmt::format("{}: the batch of positions [{}, {}) does not match its hash; restore "
-                      "the file from a backup",
-                      path_, first, first + row.getColumn(1).getInt64()));
-    }
-    return payload;
-  }
-
-  bool walk(std::string_view payload, std::uint64_t position, std::uint64_t begin,
-            std::uint64_t end,
-            const std::function<bool(std::uint64_t, std::string_view)>& each) const {
-    while (!payload.empty()) {
-      std::uint32_t size = 0;
-      std::memcpy(&size, payload.data(), sizeof size);
-      if (position >= end) return false;
-      if (position >= begin && !each(position, payload.substr(sizeof size, size))) return false;
-      payload.remove_prefix(sizeof size + size);
-      ++position;
-    }
-    return true;
-  }
-
-  void insert_batch(std::uint64_t first, const std::string* records, std::size_t count) {
-    payload_.clear();
-    for (std::size_t i = 0; i < count; ++i) {
-      const auto size = static_cast<std::uint32_t>(records[i].size());
-      payload_.append(reinterpret_cast<const char*>(&size), sizeof size);
-      payload_.append(records[i]);
-    }
-    SQLite::Statement insert(database_, "INSERT INTO batches VALUES (?, ?, ?, ?)");
-    insert.bind(1, signed_of(first));
-    insert.bind(2, signed_of(count));
-    insert.bind(3, sha256_hex(payload_));
-    insert.bindNoCopy(4, payload_.data(), static_cast<int>(payload_.size()));
-    insert.exec();
-  }
-
-  void insert_refused(const DeadLetter& letter, bool late) {
-    SQLite::Statement insert(
-        database_, "INSERT INTO refused (late, source, line, raw, reason) VALUES (?, ?, ?, ?, ?)");
-    insert.bind(1, late ? 1 : 0);
-    insert.bind(2, letter.source);
-    insert.bind(3, signed_of(letter.line));
-    const std::size_t size = std::min(letter.raw.size(), kRawBytes);
-    insert.bind(4, letter.raw.data(), static_cast<int>(size));
-    insert.bind(5, letter.reason);
-    insert.exec();
-  }
-
-  void put_progress(const SourceProgress& progress) {
-    SQLite::Statement put(database_, "INSERT OR REPLACE INTO progress VALUES (?, ?, ?, ?, ?, ?)");
-    put.bind(1, progress.name);
-    put.bind(2, progress.identity);
-    put.bind(3, signed_of(progress.offset));
-    put.bind(4, signed_of(progress.records));
-    put.bind(5, progress.rolling_hash);
-    put.bind(6, progress.header);
-    put.exec();
-  }
-
-  std::vector<DeadLetter> refused(bool late, std::uint64_t limit) const {
+  std::vector<Extent> extents() const {
     return guarded(path_, [&] {
-      std::vector<DeadLetter> letters;
-      SQLite::Statement select(database_,
-                               "SELECT source, line, raw, reason FROM refused WHERE late=? "
-                               "ORDER BY number DESC LIMIT ?");
-      select.bind(1, late ? 1 : 0);
-      select.bind(2, signed_of(std::min<std::uint64_t>(limit, 1'000'000'000)));
+      std::vector<Extent> all;
+      SQLite::Statement select(database_, "SELECT first, count FROM batches ORDER BY first");
       while (select.executeStep()) {
-        letters.push_back({select.getColumn(0).getString(),
-                           unsigned_of(select.getColumn(1).getInt64()),
-                           select.getColumn(2).getString(), select.getColumn(3).getString()});
+        all.push_back({unsigned_of(select.getColumn(0)), unsigned_of(select.getColumn(1))});
       }
-      return letters;
+      return all;
+    });
+  }
+
+  void verify_tail() {
+    const std::vector<Extent> all = extents();
+    for (const Extent& extent : all) {
+      if (extent.first != head_) throw gap(head_, extent.first);
+      head_ += extent.count;
+    }
+    for (std::size_t i = all.size() - std::min(all.size(), kVerifiedOnOpen); i < all.size(); ++i) {
+      load(all[i].first);
+    }
+  }
+
+  std::shared_ptr<const RecordBatch> batch_at(std::uint64_t position) const {
+    if (!newest_read_ || !newest_read_->holds(position)) {
+      newest_read_ = load(position);
+      if (!newest_read_->holds(position)) {
+        throw Error(ErrorKind::corrupt,
+                    fmt::format("{}: position {} is missing from the log", path_, position));
+      }
+    }
+    return newest_read_;
+  }
+
+  /// The last batch that begins at or before `position`.
+  std::shared_ptr<const RecordBatch> load(std::uint64_t position) const {
+    try {
+      return guarded(path_, [&] {
+        if (!select_batch_) {
+          select_batch_.emplace(database_,
+                                "SELECT first, count, sha256, payload FROM batches WHERE first <= "
+                                "? ORDER BY first DESC LIMIT 1");
+        }
+        // Given back even by an exception: a statement under way keeps the WAL from being reset.
+        const auto reset = [](SQLite::Statement* statement) { statement->tryReset(); };
+        const std::unique_ptr<SQLite::Statement, decltype(reset)> row(&*select_batch_, reset);
+        row->bind(1, signed_of(position));
+        if (!row->executeStep()) {
+          throw Error(ErrorKind::corrupt, fmt::format("position {} is missing", position));
+        }
+        const SQLite::Column payload = row->getColumn(3);
+        return std::make_shared<const RecordBatch>(
+            unsigned_of(row->getColumn(0)), unsigned_of(row->getColumn(1)),
+            std::string(static_cast<const char*>(payload.getBlob()),
+                        static_cast<std::size_t>(payload.getBytes())),
+            row->getColumn(2).getString());
+      });
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::corrupt) throw;
+      const std::string what = error.what();
+      if (!what.starts_with(path_)) throw Error(error.kind(), path_ + ": " + what);
+      throw Error(error.kind(), fmt::format("{}; found at position {}", what, position));
+    }
+  }
+
+  std::uint64_t put_records(std::span<const std::string> records) {
+    std::uint64_t head = head_;
+    SQLite::Statement insert(database_, "INSERT INTO batches VALUES (?, ?, ?, ?)");
+    while (!records.empty()) {
+      const std::size_t count = batch_length(records);
+      const std::string payload = batch_payload(records.first(count));
+      insert.bind(1, signed_of(head));
+      insert.bind(2, signed_of(count));
+      insert.bind(3, batch_hash(head, count, payload));
+      insert.bindNoCopy(4, payload.data(), static_cast<int>(payload.size()));
+      insert.exec();
+      insert.reset();
+      records = records.subspan(count);
+      head += count;
+    }
+    return head;
+  }
+
+  void put_letters(const char* table, const std::vector<DeadLetter>& letters) {
+    SQLite::Statement insert(
+        database_,
+        fmt::format("INSERT INTO {} (source, line, raw, reason) VALUES (?, ?, ?, ?)", table));
+    for (const DeadLetter& letter : letters) {
+      insert.bind(1, letter.source);
+      insert.bind(2, signed_of(letter.line));
+      insert.bind(3, letter.raw.data(), static_cast<int>(std::min(letter.raw.size(), kRawBytes)));
+      insert.bind(4, letter.reason);
+      insert.exec();
+      insert.reset();
+    }
+  }
+
+  void put_counts(const LogBatch& batch) {
+    SQLite::Statement add(database_,
+                          "UPDATE counters SET accepted=accepted+?, duplicates=duplicates+?, "
+                          "late=late+?, dead_letters=dead_letters+?");
+    add.bind(1, signed_of(accepted(batch.records)));
+    add.bind(2, signed_of(batch.duplicates));
+    add.bind(3, signed_of(batch.late.size()));
+    add.bind(4, signed_of(batch.dead_letters.size()));
+    add.exec();
+  }
+
+  void put_progress(const std::vector<SourceProgress>& all) {
+    SQLite::Statement put(database_, "INSERT OR REPLACE INTO progress VALUES (?, ?, ?, ?, ?, ?)");
+    for (const SourceProgress& progress : all) {
+      put.bind(1, progress.name);
+      put.bind(2, progress.identity);
+      put.bind(3, signed_of(progress.offset));
+      put.bind(4, signed_of(progress.records));
+      put.bind(5, progress.rolling_hash);
+      put.bind(6, progress.header);
+      put.exec();
+      put.reset();
+    }
+  }
+
+  std::vector<DeadLetter> letters(const char* table, std::uint64_t limit) const {
+    return guarded(path_, [&] {
+      std::vector<DeadLetter> newest;
+      SQLite::Statement select(
+          database_,
+          fmt::format("SELECT source, line, raw, reason FROM {} ORDER BY number DESC LIMIT ?",
+                      table));
+      select.bind(1, signed_of(std::min<std::uint64_t>(limit, 1'000'000'000)));
+      while (select.executeStep()) {
+        newest.push_back({select.getColumn(0).getString(), unsigned_of(select.getColumn(1)),
+                          select.getColumn(2).getString(), select.getColumn(3).getString()});
+      }
+      return newest;
     });
   }
 
@@ -331,8 +371,9 @@ class SqliteEventLog : public EventLog {
   const bool read_only_;
   mutable SQLite::Database database_;
   std::string description_;
-  std::uint64_t head_ = 0;
-  std::string payload_;  // reused
+  std::uint64_t head_ = 0;  // the writer's
+  mutable std::optional<SQLite::Statement> select_batch_;
+  mutable std::shared_ptr<const RecordBatch> newest_read_;  // batches never change
 };
 
 }  // namespace

@@ -21,7 +21,7 @@ struct DeadLetter {
 
 /// Side outputs of ingestion, counted for ever.
 struct IngestCounts {
-  std::uint64_t accepted = 0;
+  std::uint64_t accepted = 0;  ///< events and label records in the log; not the closing record
   std::uint64_t duplicates = 0;
   std::uint64_t late = 0;
   std::uint64_t dead_letters = 0;
@@ -44,11 +44,13 @@ struct LogBatch {
 ///
 /// One writer (the ingest thread). Readers on other threads each open a log of their own with
 /// `open_reader`. Every function throws `Error{unavailable}` when the disk refuses (full,
-/// read-only, locked over 5 s) and `Error{corrupt}` for a damaged batch, naming its positions.
+/// read-only, locked over 5 s) and `Error{corrupt}` for a damaged batch, naming its positions. An
+/// append that throws has added nothing.
 class EventLog {
  public:
-  /// Opens or creates the log for writing; verifies its last batches. `description` is stored at
-  /// creation and must match after (it names what makes two logs incompatible, e.g. the schema).
+  /// Opens or creates the log for writing; checks that no position is missing and verifies the last
+  /// batches. `description` is stored at creation and must match after, else Error{conflict} (it
+  /// names what makes two logs incompatible, e.g. the schema).
   static std::unique_ptr<EventLog> open(const std::string& path, const std::string& description);
   /// Opens an existing log read-only. Error{not_found} if there is none.
   static std::unique_ptr<EventLog> open_reader(const std::string& path);
@@ -57,11 +59,12 @@ class EventLog {
   /// The position after the last record. Readers see what the writer has committed.
   virtual std::uint64_t head() const = 0;
 
-  /// Appends in one transaction, durable on return; gives the new head.
+  /// Appends in one transaction, durable on return; gives the new head. Error{conflict} when
+  /// another writer has appended since this one opened the log.
   virtual std::uint64_t append(const LogBatch& batch) = 0;
 
   /// Calls `each(position, record)` for the records of [begin, end), in order; stops early when
-  /// it returns false. The view is valid during the call.
+  /// it returns false. The view is valid during the call. Error{corrupt} beyond the head.
   virtual void read(std::uint64_t begin, std::uint64_t end,
                     const std::function<bool(std::uint64_t, std::string_view)>& each) const = 0;
 
@@ -71,7 +74,7 @@ class EventLog {
   virtual std::optional<SourceProgress> progress(const std::string& name) const = 0;
   virtual std::vector<SourceProgress> all_progress() const = 0;
 
-  /// The newest `limit` dead letters (or late events) before the `before`-th, newest first.
+  /// The newest `limit` dead letters (or late events), newest first.
   virtual std::vector<DeadLetter> dead_letters(std::uint64_t limit) const = 0;
   virtual std::vector<DeadLetter> late_events(std::uint64_t limit) const = 0;
 

@@ -28,12 +28,13 @@ class Scanner {
   /// Exactly `digits` digits, at most `limit`.
   bool number(std::size_t digits, int limit, int& value) {
     if (rest_.size() < digits) return false;
-    const auto [end, error] = std::from_chars(rest_.data(), rest_.data() + digits, value);
-    if (error != std::errc() || end != rest_.data() + digits || value < 0 || value > limit) {
-      return false;
+    value = 0;
+    for (const char digit : rest_.substr(0, digits)) {
+      if (digit < '0' || digit > '9') return false;
+      value = value * 10 + (digit - '0');
     }
     rest_.remove_prefix(digits);
-    return true;
+    return value <= limit;
   }
 
   bool any_of(std::string_view characters) {
@@ -85,12 +86,12 @@ bool scan_clock(Scanner& scan, Millis& time) {
   int minute = 0;
   int second = 0;
   int millis = 0;
-  if (!scan.number(2, 23, hour) || !scan.any_of(":") || !scan.number(2, 59, minute)) return false;
-  if (scan.any_of(":")) {
-    // A leap second counts as the second after.
-    if (!scan.number(2, 60, second)) return false;
-    if (scan.any_of(".,") && !scan.fraction(millis)) return false;
+  // A leap second counts as the second after.
+  if (!scan.number(2, 23, hour) || !scan.any_of(":") || !scan.number(2, 59, minute) ||
+      !scan.any_of(":") || !scan.number(2, 60, second)) {
+    return false;
   }
+  if (scan.any_of(".") && !scan.fraction(millis)) return false;
   time += hour * kHour + minute * kMinute + second * kSecond + millis;
   return true;
 }
@@ -104,9 +105,7 @@ bool scan_offset(Scanner& scan, Millis& offset) {
   const int sign = scan.last() == '-' ? -1 : 1;
   int hours = 0;
   int minutes = 0;
-  if (!scan.number(2, 23, hours)) return false;
-  scan.any_of(":");
-  if (!scan.number(2, 59, minutes)) return false;
+  if (!scan.number(2, 23, hours) || !scan.any_of(":") || !scan.number(2, 59, minutes)) return false;
   offset = sign * (hours * kHour + minutes * kMinute);
   return true;
 }
@@ -117,13 +116,12 @@ std::optional<Millis> parse_duration(std::string_view text) {
   for (const Unit& unit : kUnits) {
     if (text.size() <= unit.name.size() || !text.ends_with(unit.name)) continue;
     const std::string_view digits = text.substr(0, text.size() - unit.name.size());
-    std::uint32_t count = 0;
+    std::uint64_t count = 0;
     const char* end = digits.data() + digits.size();
     const auto [read, error] = std::from_chars(digits.data(), end, count);
     if (error != std::errc() || read != end) continue;
-    const Millis duration = static_cast<Millis>(count) * unit.millis;
-    if (duration > kLongest) return std::nullopt;
-    return duration;
+    if (count > static_cast<std::uint64_t>(kLongest / unit.millis)) return std::nullopt;
+    return static_cast<Millis>(count) * unit.millis;
   }
   return std::nullopt;
 }
@@ -146,7 +144,9 @@ std::optional<Millis> parse_time(std::string_view text, Millis utc_offset) {
                          !scan_offset(scan, offset) || !scan.at_end())) {
     return std::nullopt;
   }
-  return time - offset;
+  const Millis utc = time - offset;
+  if (utc < kEarliestTime || utc > kLatestTime) return std::nullopt;
+  return utc;
 }
 
 std::string format_time(Millis time) {

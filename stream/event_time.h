@@ -15,6 +15,10 @@ inline constexpr Millis kMinute = 60 * kSecond;
 inline constexpr Millis kHour = 60 * kMinute;
 inline constexpr Millis kDay = 24 * kHour;
 
+/// What an event time can be: 1000-01-01T00:00:00Z to 9999-12-31T23:59:59.999Z.
+inline constexpr Millis kEarliestTime = -30'610'224'000'000;
+inline constexpr Millis kLatestTime = 253'402'300'799'999;
+
 /// "250ms", "10s", "30m", "24h", "7d", "2w" -> milliseconds; nullopt if it is none of these, or
 /// negative, or beyond 100 years.
 std::optional<Millis> parse_duration(std::string_view text);

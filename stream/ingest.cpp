@@ -1,68 +1,57 @@
 #include "stream/ingest.h"
 
 #include <fmt/format.h>
-#include <openssl/evp.h>
 
-#include <array>
-#include <cstring>
-#include <deque>
-#include <unordered_set>
+#include <algorithm>
+#include <bitset>
+#include <exception>
+#include <optional>
 #include <utility>
 
+#include "stream/seen_ids.h"
 #include "stream/watermark.h"
 
 namespace freshet {
 
 namespace {
 
-constexpr std::uint64_t kBadWindow = 1000;
-constexpr std::uint64_t kBadLeast = 100;
-constexpr std::uint64_t kJumpsInARow = 100;
+constexpr std::size_t kBadWindow = 1000;
+constexpr std::size_t kBadLeast = 100;
+constexpr std::uint64_t kMostJumpsInARow = 100;
+constexpr std::size_t kRawBytes = 4096;
 
-/// The first half of an id's sha256: two ids share it by no accident.
-struct IdHash {
-  std::uint64_t high = 0;
-  std::uint64_t low = 0;
-
-  bool operator==(const IdHash&) const = default;
-};
-
-struct IdHashHash {
-  std::size_t operator()(const IdHash& hash) const { return hash.low; }
-};
-
-IdHash hash_id(std::string_view id) {
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-  EVP_Digest(id.data(), id.size(), digest.data(), nullptr, EVP_sha256(), nullptr);
-  IdHash hash;
-  std::memcpy(&hash, digest.data(), sizeof hash);
-  return hash;
-}
-
-/// The ids seen within the horizon of event time.
-class SeenIds {
+/// Which of the newest records were dead letters.
+class BadShare {
  public:
-  explicit SeenIds(Millis horizon) : horizon_(horizon) {}
-
-  /// False if the id is there already. `max_time`: the newest event time so far.
-  bool add(std::string_view id, Millis time, Millis max_time) {
-    while (!order_.empty() && order_.front().second < max_time - horizon_) {
-      ids_.erase(order_.front().first);
-      order_.pop_front();
+  void note(bool bad) {
+    if (seen_ < kBadWindow) {
+      ++seen_;
+    } else if (window_[next_]) {
+      --bad_;
     }
-    const IdHash hash = hash_id(id);
-    if (!ids_.insert(hash).second) return false;
-    order_.emplace_back(hash, time);
-    return true;
+    window_[next_] = bad;
+    bad_ += bad ? 1 : 0;
+    next_ = (next_ + 1) % kBadWindow;
   }
 
-  bool contains(std::string_view id) const { return ids_.contains(hash_id(id)); }
+  bool above(double share) const {
+    return seen_ >= kBadLeast && static_cast<double>(bad_) > share * static_cast<double>(seen_);
+  }
+
+  std::size_t bad() const { return bad_; }
+  std::size_t seen() const { return seen_; }
 
  private:
-  const Millis horizon_;
-  std::unordered_set<IdHash, IdHashHash> ids_;
-  std::deque<std::pair<IdHash, Millis>> order_;
+  std::bitset<kBadWindow> window_;
+  std::size_t next_ = 0;
+  std::size_t seen_ = 0;
+  std::size_t bad_ = 0;
 };
+
+bool is_empty(const LogBatch& batch) {
+  return batch.records.empty() && batch.dead_letters.empty() && batch.late.empty() &&
+         batch.duplicates == 0 && batch.progress.empty();
+}
 
 }  // namespace
 
@@ -71,16 +60,16 @@ class Ingest::Impl : public RecordSink {
   Impl(const Schema& schema, EventLog& log)
       : schema_(schema),
         log_(log),
-        every_(std::get_if<TimeEvery>(&schema.time.form)),
+        every_(std::get_if<TimeEvery>(&schema_.time.form)),
         watermark_(schema.out_of_orderness),
-        seen_(schema.dedup_within),
         ordinal_(log.ordinals()) {
     recover();
   }
 
   PollStatus pump(Source& source, std::size_t max_records) {
-    source_name_ = source.progress().empty() ? std::string() : source.progress().front().name;
-    batch_ = {};
+    store();  // what the log refused the last time
+    const std::vector<SourceProgress> before = source.progress();
+    source_name_ = before.empty() ? std::string() : before.front().name;
     std::exception_ptr failure;
     PollStatus status = PollStatus::ended;
     try {
@@ -88,18 +77,15 @@ class Ingest::Impl : public RecordSink {
     } catch (...) {
       failure = std::current_exception();  // what came before it is kept
     }
-    const bool moved = !batch_.records.empty() || !batch_.dead_letters.empty() ||
-                       !batch_.late.empty() || batch_.duplicates > 0;
-    if (moved) {
-      batch_.progress = source.progress();
-      log_.append(batch_);
-    }
+    std::vector<SourceProgress> after = source.progress();
+    if (!is_empty(batch_) || after != before) batch_.progress = std::move(after);
+    store();
     if (failure) std::rethrow_exception(failure);
-    if (stop_reason_) throw Error(ErrorKind::invalid, *std::exchange(stop_reason_, std::nullopt));
     return status;
   }
 
   void close() {
+    store();
     if (closed_) return;
     Event event;
     event.kind = RecordKind::close;
@@ -113,78 +99,96 @@ class Ingest::Impl : public RecordSink {
   void event(const Event& read, const Origin& origin) override {
     if (closed_) return refuse(origin, "the stream was closed by an earlier run with --final");
     event_ = read;
-    const std::string ordinal_text = std::to_string(ordinal_);
-    if (event_.kind == RecordKind::event) {
-      if (every_ != nullptr) {
-        event_.time = every_->from + static_cast<Millis>(ordinal_) * every_->every;
-      }
-      if (schema_.id_field.empty()) event_.id = ordinal_text;
-      if (!schema_.id_field.empty() && seen_.contains(event_.id)) {
-        ++ordinal_;
+    if (!set_time(origin)) return;
+    const bool has_id = event_.kind == RecordKind::event && !schema_.id_field.empty();
+    IdHash id;
+    if (has_id) {
+      id = hash_id_(event_.id);
+      if (seen_.known(id, dedup_horizon())) {
         ++batch_.duplicates;
-        note(false);
-        return;
+        return count(false);
       }
+    } else if (event_.kind == RecordKind::event) {
+      ordinal_text_ = std::to_string(ordinal_);
+      event_.id = ordinal_text_;
     }
     if (jumps(origin) || late(origin)) return;
-    ++ordinal_;
     jumps_in_a_row_ = 0;
     watermark_.observe(event_.time);
-    if (event_.kind == RecordKind::event && !schema_.id_field.empty()) {
-      seen_.add(event_.id, event_.time, watermark_.max_time());
-    }
+    if (has_id) seen_.remember(id, event_.time, dedup_horizon());
     encode(event_, schema_, batch_.records.emplace_back());
-    note(false);
+    count(false);
   }
 
   void bad(const Origin& origin, const std::string& reason) override { refuse(origin, reason); }
 
  private:
-  // The ids within the horizon come back from the log, read backwards by whole stretches.
+  /// An id whose newest event is older than this is forgotten.
+  Millis dedup_horizon() const {
+    const Millis newest = watermark_.max_time();
+    return newest == Watermark::kNone ? newest : newest - schema_.dedup_within;
+  }
+
+  // Reads the log backwards, by stretches, as far as it can matter: no record before an event at
+  // time t is newer than t + slack, or that event would have been late.
   void recover() {
-    constexpr std::uint64_t kStretch = 65536;
-    const std::uint64_t head = log_.head();
+    constexpr std::uint64_t kStretch = 1024;
+    const Millis slack = schema_.out_of_orderness + schema_.allowed_lateness;
+    std::optional<Millis> oldest;
     Event event;
-    std::uint64_t begin = head;
-    Millis newest = Watermark::kNone;
-    while (begin > 0) {
-      const std::uint64_t from = begin - std::min(begin, kStretch);
-      Millis newest_here = Watermark::kNone;
-      log_.read(from, begin, [&](std::uint64_t, std::string_view record) {
+    for (std::uint64_t end = log_.head(); end > 0;) {
+      const std::uint64_t begin = end - std::min(end, kStretch);
+      log_.read(begin, end, [&](std::uint64_t, std::string_view record) {
         decode(record, schema_, event);
+        watermark_.observe(event.time);
         closed_ = closed_ || event.kind == RecordKind::close;
-        newest_here = std::max(newest_here, event.time);
+        if (event.kind != RecordKind::event) return true;
+        oldest = std::min(oldest.value_or(event.time), event.time);
+        if (!schema_.id_field.empty()) {
+          seen_.remember(hash_id_(event.id), event.time, dedup_horizon());
+        }
         return true;
       });
-      newest = std::max(newest, newest_here);
-      begin = from;
-      // Event times in the log fall back by no more than this.
-      const Millis slack = schema_.out_of_orderness + schema_.allowed_lateness;
-      if (newest_here + slack < newest - schema_.dedup_within) break;
+      if (oldest && *oldest + slack < dedup_horizon()) return;
+      end = begin;
     }
-    log_.read(begin, head, [&](std::uint64_t, std::string_view record) {
-      decode(record, schema_, event);
-      watermark_.observe(event.time);
-      if (event.kind == RecordKind::event && !schema_.id_field.empty()) {
-        seen_.add(event.id, event.time, watermark_.max_time());
-      }
-      return true;
-    });
+  }
+
+  /// Appends what was gathered. If that fails it stays, and the next call tries again.
+  void store() {
+    if (!is_empty(batch_)) {
+      log_.append(batch_);
+      batch_ = {};
+    }
+    if (stop_reason_) throw Error(ErrorKind::invalid, *std::exchange(stop_reason_, std::nullopt));
+  }
+
+  /// False: the record has no time that can be, and is refused.
+  bool set_time(const Origin& origin) {
+    bool possible = event_.time >= kEarliestTime && event_.time <= kLatestTime;
+    if (every_ != nullptr) {
+      Millis since = 0;
+      possible = !__builtin_mul_overflow(static_cast<Millis>(ordinal_), every_->every, &since) &&
+                 !__builtin_add_overflow(every_->from, since, &event_.time) &&
+                 event_.time >= kEarliestTime && event_.time <= kLatestTime;
+    }
+    if (!possible) refuse(origin, "the event time is outside of the years 1000 to 9999");
+    return possible;
   }
 
   bool jumps(const Origin& origin) {
     const Millis newest = watermark_.max_time();
     if (newest == Watermark::kNone || event_.time <= newest + schema_.max_time_jump) return false;
-    if (++jumps_in_a_row_ == kJumpsInARow) {
+    if (++jumps_in_a_row_ > kMostJumpsInARow && !stop_reason_) {
       stop_reason_ = fmt::format(
-          "{}: line {}: {} records in a row are more than {} ahead of all before (the newest is "
-          "{}, "
-          "this one {}); if the jump is real, set stream.max_time_jump to a longer duration in a "
-          "new workspace",
-          name_of(origin), origin.line, kJumpsInARow, format_duration(schema_.max_time_jump),
+          "{}: line {}: {} records without one between are more than {} ahead of the newest event "
+          "time so far, {} (this one is at {}). If the jump is real, start a new workspace with a "
+          "longer stream.max_time_jump; if not, mend the times in the input",
+          name_of(origin), origin.line, jumps_in_a_row_, format_duration(schema_.max_time_jump),
           format_time(newest), format_time(event_.time));
     }
-    refuse(origin, fmt::format("event time {} is more than {} ahead of the newest so far, {}",
+    refuse(origin, fmt::format("event time {} is more than {} ahead of the newest so far, {}; if "
+                               "that is real, set a longer stream.max_time_jump",
                                format_time(event_.time), format_duration(schema_.max_time_jump),
                                format_time(newest)));
     return true;
@@ -196,58 +200,55 @@ class Ingest::Impl : public RecordSink {
         event_.time >= watermark - schema_.allowed_lateness) {
       return false;
     }
-    ++ordinal_;
-    batch_.late.push_back(
-        {name_of(origin), origin.line, std::string(origin.raw),
-         fmt::format("event time {} is {} behind the watermark {}; allowed_lateness is {}",
-                     format_time(event_.time), format_duration(watermark - event_.time),
-                     format_time(watermark), format_duration(schema_.allowed_lateness))});
-    note(false);
+    batch_.late.push_back(letter(
+        origin, fmt::format("event time {} is {} behind the watermark {}; allowed_lateness is {}",
+                            format_time(event_.time), format_duration(watermark - event_.time),
+                            format_time(watermark), format_duration(schema_.allowed_lateness))));
+    count(false);
     return true;
   }
 
   void refuse(const Origin& origin, const std::string& reason) {
+    batch_.dead_letters.push_back(letter(origin, reason));
+    last_refused_ = fmt::format("{}: line {}: {}", name_of(origin), origin.line, reason);
+    count(true);
+  }
+
+  /// Each record goes through here once.
+  void count(bool bad) {
     ++ordinal_;
-    batch_.dead_letters.push_back(
-        {name_of(origin), origin.line, std::string(origin.raw.substr(0, 4096)), reason});
-    note(true);
-    const auto count = static_cast<std::uint64_t>(recent_.size());
-    if (count < kBadLeast || stop_reason_) return;
-    if (static_cast<double>(recent_bad_) <= schema_.max_bad_share * static_cast<double>(count)) {
-      return;
-    }
+    recent_.note(bad);
+    if (stop_reason_ || !recent_.above(schema_.max_bad_share)) return;
     stop_reason_ = fmt::format(
-        "{}: line {}: {} of the last {} records were refused, more than stream.max_bad_share ({}) "
-        "allows; the last reason: {}. See freshet events dead-letters",
-        name_of(origin), origin.line, recent_bad_, count, schema_.max_bad_share, reason);
+        "{} of the last {} records were refused, more than stream.max_bad_share ({}) allows; the "
+        "last one: {}. See freshet events dead-letters",
+        recent_.bad(), recent_.seen(), schema_.max_bad_share, last_refused_);
   }
 
   std::string name_of(const Origin& origin) const {
     return origin.input.empty() ? source_name_ : std::string(origin.input);
   }
 
-  void note(bool bad) {
-    recent_.push_back(bad);
-    recent_bad_ += bad ? 1 : 0;
-    if (recent_.size() <= kBadWindow) return;
-    recent_bad_ -= recent_.front() ? 1 : 0;
-    recent_.pop_front();
+  DeadLetter letter(const Origin& origin, const std::string& reason) const {
+    return {name_of(origin), origin.line, std::string(origin.raw.substr(0, kRawBytes)), reason};
   }
 
   const Schema schema_;
   EventLog& log_;
-  const TimeEvery* every_;
+  const TimeEvery* every_;  // null: the source says when
   Watermark watermark_;
+  IdHasher hash_id_;
   SeenIds seen_;
-  std::uint64_t ordinal_;
+  std::uint64_t ordinal_;  // of the next record
   std::uint64_t jumps_in_a_row_ = 0;
   bool closed_ = false;
-  std::deque<bool> recent_;  // bad or not, the newest records
-  std::uint64_t recent_bad_ = 0;
-  std::optional<std::string> stop_reason_;
+  BadShare recent_;
+  std::string last_refused_;
+  std::optional<std::string> stop_reason_;  // what ends the input once all is stored
   std::string source_name_;
-  LogBatch batch_;
+  LogBatch batch_;  // gathered, not yet in the log
   Event event_;
+  std::string ordinal_text_;
 };
 
 Ingest::Ingest(const Schema& schema, EventLog& log) : impl_(std::make_unique<Impl>(schema, log)) {}

@@ -9,6 +9,25 @@ namespace freshet {
 
 namespace {
 
+/// A path as the part of a URI; SQLite takes ?, # and % in it as its own.
+std::string uri_of(const std::string& path) {
+  std::string uri = "file:";
+  for (const char c : path) {
+    if (c == '?' || c == '#' || c == '%') {
+      uri += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+    } else {
+      uri += c;
+    }
+  }
+  return uri;
+}
+
+bool is_empty_or_missing(const std::string& path) {
+  std::error_code unknown;
+  const auto size = std::filesystem::file_size(path, unknown);
+  return unknown || size == 0;
+}
+
 SQLite::Database connect(const std::string& path, bool read_only) {
   constexpr int kPatience = 5000;
   if (!read_only) {
@@ -22,18 +41,24 @@ SQLite::Database connect(const std::string& path, bool read_only) {
     database.execAndGet("SELECT count(*) FROM sqlite_schema");
     return database;
   } catch (const SQLite::Exception& error) {
-    if (error.getErrorCode() != SQLITE_CANTOPEN || std::filesystem::exists(path + "-wal")) throw;
-    return SQLite::Database("file:" + path + "?immutable=1",
-                            SQLite::OPEN_READONLY | SQLite::OPEN_URI, kPatience);
+    // What stands in a WAL is part of the database: without it the file alone is not the truth.
+    const int code = error.getErrorCode() & 0xFF;
+    if ((code != SQLITE_CANTOPEN && code != SQLITE_READONLY) ||
+        !is_empty_or_missing(path + "-wal")) {
+      throw;
+    }
+    return SQLite::Database(uri_of(path) + "?immutable=1", SQLite::OPEN_READONLY | SQLite::OPEN_URI,
+                            kPatience);
   }
 }
 
 }  // namespace
 
-SQLite::Database open_database(const std::string& path, bool read_only) {
+SQLite::Database open_database(const std::string& path, bool read_only, int page_bytes) {
   return guarded(path, [&] {
     SQLite::Database database = connect(path, read_only);
     if (!read_only) {
+      database.exec(fmt::format("PRAGMA page_size={}", page_bytes));
       database.exec("PRAGMA journal_mode=WAL");
       database.exec("PRAGMA synchronous=FULL");
     }
@@ -45,7 +70,7 @@ SQLite::Database open_database(const std::string& path, bool read_only) {
 }
 
 Error translate(const std::string& path, const SQLite::Exception& error) {
-  switch (error.getErrorCode()) {
+  switch (error.getErrorCode() & 0xFF) {
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
       return {ErrorKind::corrupt, fmt::format("{}: the file is damaged ({})", path, error.what())};
@@ -57,8 +82,8 @@ Error translate(const std::string& path, const SQLite::Exception& error) {
     case SQLITE_READONLY:
     case SQLITE_CANTOPEN:
       return {ErrorKind::unavailable,
-              fmt::format("{}: cannot be opened for writing ({}); check that the folder exists and "
-                          "may be written to",
+              fmt::format("{}: cannot be opened ({}); check that the folder exists and may be "
+                          "written to",
                           path, error.what())};
     case SQLITE_BUSY:
     case SQLITE_LOCKED:

@@ -9,11 +9,13 @@
 
 namespace freshet {
 
-/// Opens a database with the pragmas of the house: WAL, synchronous=FULL, 5 s of patience, foreign
-/// keys, no trusted schema, checked cells. Read-only connections never write; one on a folder
-/// that cannot be written to opens the file as immutable where it has no WAL.
-/// Throws Error (see `translate`).
-SQLite::Database open_database(const std::string& path, bool read_only);
+/// Opens (or, for writing, creates) a database with the pragmas of the house: WAL,
+/// synchronous=FULL, 5 s of patience, foreign keys, no trusted schema, checked cells. Read-only
+/// connections never write; one on a folder that cannot be written to opens the file as immutable
+/// where it has no WAL. A new database has pages of `page_bytes`: large blobs are quicker with
+/// large ones. Throws Error{not_found} when there is nothing to read, otherwise as `translate`
+/// says.
+SQLite::Database open_database(const std::string& path, bool read_only, int page_bytes = 4096);
 
 /// SQLite's exception as ours: damage is `corrupt`, everything else `unavailable`; names the file.
 Error translate(const std::string& path, const SQLite::Exception& error);
