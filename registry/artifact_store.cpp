@@ -5,10 +5,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <cerrno>
-#include <cstring>
+#include <cstdio>
 #include <filesystem>
-#include <fstream>
+#include <optional>
+#include <system_error>
 #include <utility>
 
 #include "stream/error.h"
@@ -22,17 +25,22 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kTemporary = ".part";
 
-Error refused(const std::string& path, const char* what) {
+Error refused(const std::string& path, const char* what, int code) {
   return {ErrorKind::unavailable,
-          fmt::format("{}: cannot {}: {}", path, what, std::strerror(errno))};
+          fmt::format("{}: cannot {}: {}", path, what, std::system_category().message(code))};
 }
 
 /// A file descriptor that closes itself.
 class Descriptor {
  public:
-  Descriptor(const std::string& path, int flags) : path_(path) {
-    descriptor_ = ::open(path.c_str(), flags | O_CLOEXEC, 0644);
-    if (descriptor_ < 0) throw refused(path, "open");
+  /// Error{not_found} if there is no such file, Error{unavailable} otherwise.
+  Descriptor(std::string path, int flags) : path_(std::move(path)) {
+    descriptor_ = ::open(path_.c_str(), flags | O_CLOEXEC, 0644);
+    if (descriptor_ >= 0) return;
+    if (errno == ENOENT && (flags & O_CREAT) == 0) {
+      throw Error(ErrorKind::not_found, fmt::format("{}: there is no such artifact", path_));
+    }
+    throw refused(path_, "be opened", errno);
   }
   ~Descriptor() { ::close(descriptor_); }
   Descriptor(const Descriptor&) = delete;
@@ -42,108 +50,167 @@ class Descriptor {
     while (!bytes.empty()) {
       const ssize_t written = ::write(descriptor_, bytes.data(), bytes.size());
       if (written < 0 && errno == EINTR) continue;
-      if (written < 0) throw refused(path_, "write");
+      if (written <= 0) throw refused(path_, "be written", written < 0 ? errno : ENOSPC);
       bytes.remove_prefix(static_cast<std::size_t>(written));
     }
   }
 
+  std::string read() const {
+    std::string bytes;
+    std::array<char, 1 << 16> buffer{};
+    while (true) {
+      const ssize_t got = ::read(descriptor_, buffer.data(), buffer.size());
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0) throw refused(path_, "be read", errno);
+      if (got == 0) return bytes;
+      bytes.append(buffer.data(), static_cast<std::size_t>(got));
+    }
+  }
+
+  // Never tried again: after a failure the kernel takes the pages for written.
   void sync() const {
-    if (::fsync(descriptor_) != 0) throw refused(path_, "fsync");
+    if (::fsync(descriptor_) != 0) throw refused(path_, "be synced to disk", errno);
   }
 
  private:
   std::string path_;
-  int descriptor_;
+  int descriptor_ = -1;
 };
 
-std::string read_file(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) throw Error(ErrorKind::not_found, fmt::format("{}: there is no such artifact", path));
-  std::string bytes((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
-  if (in.bad()) throw refused(path, "read");
-  return bytes;
+/// A file of its own for one write, gone again unless it was published.
+class Temporary {
+ public:
+  explicit Temporary(const std::string& target) {
+    static std::atomic<std::uint64_t> count = 0;
+    path_ = fmt::format("{}.{}.{}{}", target, ::getpid(), ++count, kTemporary);
+  }
+  ~Temporary() {
+    if (!published_) ::unlink(path_.c_str());
+  }
+  Temporary(const Temporary&) = delete;
+  Temporary& operator=(const Temporary&) = delete;
+
+  const std::string& path() const { return path_; }
+
+  void publish(const std::string& target) {
+    if (std::rename(path_.c_str(), target.c_str()) != 0) throw refused(path_, "be renamed", errno);
+    published_ = true;
+  }
+
+ private:
+  std::string path_;
+  bool published_ = false;
+};
+
+void sync_folder(const std::string& folder) { Descriptor(folder, O_RDONLY | O_DIRECTORY).sync(); }
+
+std::string read_file(const std::string& path) { return Descriptor(path, O_RDONLY).read(); }
+
+bool is_address(std::string_view name) {
+  return name.size() == 64 && name.find_first_not_of("0123456789abcdef") == std::string::npos;
 }
 
-bool is_address(const std::string& name) {
-  return name.size() == 64 && name.find_first_not_of("0123456789abcdef") == std::string::npos;
+void remove_file(const std::string& path) {
+  if (::unlink(path.c_str()) != 0 && errno != ENOENT) throw refused(path, "be removed", errno);
+}
+
+/// The names in a folder, sorted.
+std::vector<std::string> names_in(const std::string& folder) {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
+    names.push_back(at->path().filename().string());
+  }
+  if (error) throw refused(folder, "be listed", error.value());
+  std::sort(names.begin(), names.end());
+  return names;
 }
 
 }  // namespace
 
 ArtifactStore ArtifactStore::open(const std::string& folder, bool read_only) {
-  if (!read_only) {
-    std::error_code error;
-    fs::create_directories(folder, error);
-    if (error) {
-      throw Error(ErrorKind::unavailable,
-                  fmt::format("{}: cannot be made: {}", folder, error.message()));
-    }
-  }
+  if (read_only) return ArtifactStore(folder);
+  std::error_code error;
+  const bool made = fs::create_directories(folder, error);
+  if (error) throw refused(folder, "be made", error.value());
+  if (made) sync_folder(fs::absolute(folder).lexically_normal().parent_path().string());
   return ArtifactStore(folder);
 }
 
 std::string ArtifactStore::put(const std::string& bytes) {
   const std::string address = sha256_hex(bytes);
   const std::string path = folder_ + "/" + address;
-  if (fs::exists(path)) return address;
-  const std::string temporary = path + std::string(kTemporary);
+  if (is_whole(address)) {
+    // Whoever renamed it may have died before its name was durable.
+    sync_folder(folder_);
+    return address;
+  }
+  Temporary temporary(path);
   {
-    const Descriptor file(temporary, O_WRONLY | O_CREAT | O_TRUNC);
+    const Descriptor file(temporary.path(), O_WRONLY | O_CREAT | O_EXCL);
     file.write(bytes);
     file.sync();
   }
-  if (sha256_hex(read_file(temporary)) != address) {
+  if (sha256_hex(read_file(temporary.path())) != address) {
     throw Error(ErrorKind::unavailable,
-                fmt::format("{}: read back other bytes than were written", temporary));
+                fmt::format("{}: read back other bytes than were written", temporary.path()));
   }
-  if (std::rename(temporary.c_str(), path.c_str()) != 0) throw refused(path, "rename");
-  const Descriptor folder(folder_, O_RDONLY | O_DIRECTORY);
-  folder.sync();
+  temporary.publish(path);
+  sync_folder(folder_);
   return address;
 }
 
 std::string ArtifactStore::get(const std::string& sha256) const {
   if (!is_address(sha256)) {
-    throw Error(ErrorKind::not_found, fmt::format("\"{}\" is no artifact's address", sha256));
+    throw Error(ErrorKind::not_found,
+                fmt::format("found \"{}\", expected an artifact's address: 64 hex digits", sha256));
   }
   const std::string path = folder_ + "/" + sha256;
   std::string bytes = read_file(path);
-  if (sha256_hex(bytes) != sha256) {
-    throw Error(ErrorKind::corrupt, fmt::format("{}: the bytes don't match their hash", path));
+  const std::string found = sha256_hex(bytes);
+  if (found == sha256) return bytes;
+  throw Error(ErrorKind::corrupt,
+              fmt::format("{}: the artifact is damaged: its {} bytes have the sha256 {}", path,
+                          bytes.size(), found));
+}
+
+bool ArtifactStore::is_whole(const std::string& sha256) const {
+  try {
+    get(sha256);
+    return true;
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::unavailable) throw;
+    return false;
   }
-  return bytes;
 }
 
 bool ArtifactStore::contains(const std::string& sha256) const {
-  return is_address(sha256) && fs::exists(folder_ + "/" + sha256);
+  std::error_code error;
+  return is_address(sha256) && fs::exists(folder_ + "/" + sha256, error);
 }
 
 std::vector<std::string> ArtifactStore::list() const {
-  std::vector<std::string> names;
-  std::error_code ignored;
-  for (const auto& entry : fs::directory_iterator(folder_, ignored)) {
-    const std::string name = entry.path().filename().string();
-    if (is_address(name)) names.push_back(name);
-  }
-  std::sort(names.begin(), names.end());
+  std::vector<std::string> names = names_in(folder_);
+  std::erase_if(names, [](const std::string& name) { return !is_address(name); });
   return names;
 }
 
 void ArtifactStore::remove(const std::string& sha256) {
-  if (is_address(sha256)) fs::remove(folder_ + "/" + sha256);
+  if (is_address(sha256)) remove_file(folder_ + "/" + sha256);
 }
 
 std::size_t ArtifactStore::collect(const std::vector<std::string>& kept) {
   std::vector<std::string> sorted = kept;
   std::sort(sorted.begin(), sorted.end());
   std::size_t removed = 0;
-  std::vector<fs::path> gone;
-  for (const auto& entry : fs::directory_iterator(folder_)) {
-    const std::string name = entry.path().filename().string();
+  for (const std::string& name : names_in(folder_)) {
     const bool orphan = is_address(name) && !std::binary_search(sorted.begin(), sorted.end(), name);
-    if (orphan || name.ends_with(kTemporary)) gone.push_back(entry.path());
+    const bool left_over =
+        name.size() > 64 && is_address(name.substr(0, 64)) && name.ends_with(kTemporary);
+    if (!orphan && !left_over) continue;
+    remove_file(folder_ + "/" + name);
+    ++removed;
   }
-  for (const fs::path& path : gone) removed += fs::remove(path) ? 1 : 0;
   return removed;
 }
 

@@ -109,6 +109,9 @@ struct CheckpointRecord {
   std::vector<EvaluationRecord> evaluations;  ///< new or changed
   std::vector<Decision> decisions;            ///< new
   std::vector<AliasRecord> aliases;           ///< as they are now; an alias not named is gone
+
+  /// Only as read: newer checkpoints that were passed over because they are damaged, in words.
+  std::vector<std::string> damage;
 };
 
 /// The SQLite registry of a workspace: pipelines with their configs, versions, aliases,
@@ -116,8 +119,15 @@ struct CheckpointRecord {
 /// owner of the workspace); any number of read-only ones. Functions throw Error{unavailable} when
 /// the disk refuses, Error{corrupt} when a stored hash doesn't match, Error{not_found} for an
 /// unknown pipeline or version. Used by one thread per object.
+///
+///   registry->set_config("bikes", config);          // first: makes the pipeline
+///   registry->commit("bikes", record);              // one transaction, durable on return
+///   if (auto from = registry->checkpoint("bikes"))  // after a crash: go on from there
 class Registry {
  public:
+  /// The writer: makes the file where it is missing and checks all of an older one (quick_check).
+  /// Throws Error{corrupt} for a damaged file, and naming both formats for one that
+  /// another build wrote.
   static std::unique_ptr<Registry> open(const std::string& path);
   static std::unique_ptr<Registry> open_reader(const std::string& path);
   virtual ~Registry() = default;
@@ -127,9 +137,14 @@ class Registry {
   virtual std::optional<std::string> config(const std::string& pipeline) const = 0;
   virtual void set_config(const std::string& pipeline, const std::string& config) = 0;
 
+  /// All of it or nothing, in one transaction. Records that are there already (a replay from an
+  /// older checkpoint comes past them again) stay once. Error{corrupt} "replay differs", naming
+  /// both, if a decision is another one than recorded (`wall_time` apart), or a version's lineage
+  /// (build and profile apart), or an evaluation's candidate or start.
   virtual void commit(const std::string& pipeline, const CheckpointRecord& checkpoint) = 0;
   /// The newest checkpoint (position, row, questions, state, fingerprint); nullopt before the
-  /// first. A damaged one is skipped for the one before; Error{corrupt} if none is whole.
+  /// first. The newest three are kept; a damaged one is passed over for the one before, and
+  /// `damage` says so. Error{corrupt} if none is whole.
   virtual std::optional<CheckpointRecord> checkpoint(const std::string& pipeline) const = 0;
 
   virtual std::vector<Version> versions(const std::string& pipeline) const = 0;
@@ -139,13 +154,15 @@ class Registry {
   virtual std::vector<AliasRecord> aliases(const std::string& pipeline) const = 0;
   virtual std::vector<EvaluationRecord> evaluations(const std::string& pipeline) const = 0;
   virtual std::vector<Decision> decisions(const std::string& pipeline) const = 0;
-  /// The decision that made the champion which was live at `time` (event time), if any was.
+  /// The decision that made the champion which was live at `time` (event time), if any was: the
+  /// last one by (time, sequence) that changes the champion (decision_kinds.h).
   virtual std::optional<Decision> live_at(const std::string& pipeline, Millis time) const = 0;
   virtual void set_status(const std::string& pipeline, std::uint64_t version,
                           const std::string& status) = 0;
 
-  /// Makes a command durable; gives its sequence number.
+  /// Makes a command durable; gives its sequence number (the record's own is not looked at).
   virtual std::uint64_t add_command(const std::string& pipeline, const CommandRecord& command) = 0;
+  /// In the order in which they take effect: (position, sequence).
   virtual std::vector<CommandRecord> commands(const std::string& pipeline) const = 0;
 
   /// Artifacts named by any revision, for `verify` and the collection of orphans.
