@@ -3,198 +3,66 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <filesystem>
-#include <map>
-#include <optional>
+#include <limits>
 #include <set>
 
 #include <nlohmann/json.hpp>
 
-#include "stream/csv_cells.h"
+#include "orchestrator/config.h"
+#include "orchestrator/inspect_leaks.h"
+#include "orchestrator/inspect_table.h"
 #include "stream/error.h"
-#include "stream/event_time.h"
-#include "stream/line_reader.h"
-#include "stream/nearest_name.h"
+#include "stream/event_decoder.h"
 
 namespace freshet {
 
-using nlohmann::json;
+using Json = nlohmann::ordered_json;
 
 namespace {
 
 constexpr std::size_t kRecords = 2000;
-constexpr std::size_t kMostClasses = 20;
-constexpr double kGivesAway = 0.97;  // correlation with a regression's label
+constexpr std::size_t kMostGuessedClasses = 20;
+constexpr double kFollows = 0.97;  // correlation with a regression's label
+constexpr double kSplits = 0.999;  // area under the ROC curve of one number
 
-/// The cells of one field over the records looked at; empty: missing.
-struct Field {
-  std::string name;
-  std::vector<std::string> cells;
-
-  std::optional<double> number(std::size_t i) const {
-    char* end = nullptr;
-    const double value = std::strtod(cells[i].c_str(), &end);
-    if (cells[i].empty() || *end != '\0' || !std::isfinite(value)) return std::nullopt;
-    return value;
-  }
-
-  template <class Holds>
-  bool all(const Holds& holds) const {
-    bool any = false;
-    for (std::size_t i = 0; i < cells.size(); ++i) {
-      if (cells[i].empty()) continue;
-      if (!holds(i)) return false;
-      any = true;
-    }
-    return any;
-  }
-
-  bool numeric() const {
-    return all([&](std::size_t i) { return number(i).has_value(); });
-  }
-  bool boolean() const {
-    return all([&](std::size_t i) { return cells[i] == "true" || cells[i] == "false"; });
-  }
-  bool time() const {
-    return !numeric() && all([&](std::size_t i) { return parse_time(cells[i]).has_value(); });
-  }
-  /// 1, 2, 3 …: a row's number, not a feature.
-  bool counter() const {
-    return numeric() && cells.size() > 2 && all([&](std::size_t i) {
-             return i == 0 || (number(i - 1) && *number(i) - *number(i - 1) == 1);
-           });
-  }
-  std::set<std::string> distinct() const {
-    std::set<std::string> values(cells.begin(), cells.end());
-    values.erase("");
-    return values;
-  }
-};
-
-class Table {
- public:
-  explicit Table(const std::string& input) {
-    constexpr int kWaitMs = 100;
-    LineReader reader(ByteInput::open(input), false);
-    LineReader::Status status = LineReader::record;
-    const std::optional<char> first = reader.peek(kWaitMs, status);
-    const bool csv = !first || (*first != '{' && *first != '[');
-    if (csv) reader.set_framing(Framing::csv);
-    RawRecord record;
-    CsvCells cells;
-    for (std::size_t read = 0;
-         read < kRecords && reader.next(record, kWaitMs) == LineReader::record;) {
-      if (csv && fields_.empty()) {
-        if (cells.split(record.bytes)) break;
-        for (const std::string_view name : cells.values()) add_field(std::string(name));
-        continue;
-      }
-      const bool taken = csv ? take_csv(cells, record.bytes) : take_json(record.bytes);
-      if (taken) ++read;
-    }
-    if (fields_.empty() || fields_.front().cells.empty()) {
-      throw Error(ErrorKind::invalid, fmt::format("{}: no records could be read", input));
-    }
-  }
-
-  Field* find(const std::string& name) {
-    for (Field& field : fields_) {
-      if (field.name == name) return &field;
-    }
-    return nullptr;
-  }
-
-  Field& need(const std::string& name, const std::string& option) {
-    if (Field* field = find(name)) return *field;
-    std::vector<std::string> names;
-    for (const Field& field : fields_) names.push_back(field.name);
-    throw Error(ErrorKind::invalid,
-                fmt::format("{} names \"{}\", which is no field; the nearest is \"{}\"", option,
-                            name, nearest_name(name, names)));
-  }
-
-  std::vector<Field>& fields() { return fields_; }
-
- private:
-  Field& add_field(const std::string& name) {
-    fields_.push_back({name, std::vector<std::string>(rows_)});
-    return fields_.back();
-  }
-
-  bool take_csv(CsvCells& cells, std::string_view bytes) {
-    if (cells.split(bytes) || cells.values().size() != fields_.size()) return false;
-    for (std::size_t i = 0; i < fields_.size(); ++i) {
-      fields_[i].cells.emplace_back(cells.values()[i]);
-    }
-    ++rows_;
-    return true;
-  }
-
-  bool take_json(std::string_view bytes) {
-    const json j = json::parse(bytes, nullptr, false);
-    if (!j.is_object()) return false;
-    for (const auto& [name, value] : j.items()) {
-      Field* field = find(name);
-      if (field == nullptr) field = &add_field(name);
-      const bool text = value.is_string();
-      field->cells.resize(rows_);
-      field->cells.push_back(text              ? value.get<std::string>()
-                             : value.is_null() ? std::string()
-                                               : value.dump());
-    }
-    ++rows_;
-    for (Field& field : fields_) field.cells.resize(rows_);
-    return true;
-  }
-
-  std::vector<Field> fields_;
-  std::size_t rows_ = 0;
-};
-
-double correlation(const Field& a, const Field& b) {
-  double n = 0, sa = 0, sb = 0, saa = 0, sbb = 0, sab = 0;
-  for (std::size_t i = 0; i < a.cells.size(); ++i) {
-    const auto x = a.number(i);
-    const auto y = b.number(i);
-    if (!x || !y) continue;
-    n += 1, sa += *x, sb += *y, saa += *x * *x, sbb += *y * *y, sab += *x * *y;
-  }
-  const double spread = std::sqrt((saa - sa * sa / n) * (sbb - sb * sb / n));
-  return spread > 0 ? (sab - sa * sb / n) / spread : 0;
-}
-
-/// Whether a + b is the label wherever all three are there.
-bool sums_to(const Field& a, const Field& b, const Field& label) {
-  return label.all([&](std::size_t i) {
-    const auto x = a.number(i);
-    const auto y = b.number(i);
-    return x && y && *x + *y == *label.number(i);
-  });
+template <class... Args>
+[[noreturn]] void refuse(fmt::format_string<Args...> form, Args&&... args) {
+  throw Error(ErrorKind::invalid, fmt::format(form, std::forward<Args>(args)...));
 }
 
 class Inference {
  public:
   Inference(const std::string& input, const InferOptions& options)
-      : table_(input), options_(options), label_(table_.need(options.label, "--label")) {
-    left_out_.insert(options.label);
-    for (const std::string& name : options.drop) left_out_.insert(table_.need(name, "--drop").name);
-    config_["pipeline"] = name_of(input);
-    choose_task();
-    choose_time();
+      : table_(input, kRecords), options_(options), label_(table_.need(options.label, "--label")) {
+    config_["pipeline"] = pipeline_name(input);
+    left_out_.insert(label_.name());
+    for (const std::string& name : options.drop)
+      left_out_.insert(table_.need(name, "--drop").name());
+    config_["task"] = task_ = choose_task();
     if (!options.id.empty()) {
-      config_["stream"]["event"]["id"] = table_.need(options.id, "--id").name;
+      config_["stream"]["event"]["id"] = table_.need(options.id, "--id").name();
       left_out_.insert(options.id);
     }
-    leave_out_counters();
-    if (config_["task"] == "regression") leave_out_giveaways();
+    choose_time();
+    config_["stream"]["event"]["fields"] = Json::object();
+    choose_label();
+    leave_out_what_tells_records_apart();
+    if (task_ == "regression") leave_out_what_follows();
+    if (task_ == "binary") leave_out_what_splits();
     choose_fields();
   }
 
-  InferredConfig result() const { return {config_.dump(2), notes_}; }
+  InferredConfig result() const {
+    const std::string text = config_.dump(2);
+    parse_config(text, "the inferred config");
+    return {text, notes_};
+  }
 
  private:
-  std::string name_of(const std::string& input) const {
+  std::string pipeline_name(const std::string& input) const {
     std::string name = options_.name;
     if (name.empty()) {
       name = std::filesystem::path(input).filename().string();
@@ -202,148 +70,281 @@ class Inference {
     }
     std::string safe;
     for (const char c : name) {
-      const char lower = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-      safe += (std::isalnum(static_cast<unsigned char>(lower)) != 0) ? lower : '-';
+      const auto byte = static_cast<unsigned char>(c);
+      const bool taken = byte < 0x80 && (std::isalnum(byte) != 0 || (c == '_' && !safe.empty()));
+      safe += taken ? static_cast<char>(std::tolower(byte)) : '-';
     }
-    while (!safe.empty() && safe.front() == '-') safe.erase(0, 1);
+    safe.erase(0, std::min(safe.find_first_not_of('-'), safe.size()));
     return safe.empty() ? "pipeline" : safe.substr(0, 64);
   }
 
-  void choose_task() {
-    json& label = config_["stream"]["label"];
-    label["field"] = options_.label;
-    label["known"] = "with_event";
-    const std::set<std::string> values = label_.distinct();
-    const bool binary = std::all_of(values.begin(), values.end(), [](const std::string& v) {
-      return v == "0" || v == "1" || v == "true" || v == "false";
-    });
-    const bool whole = label_.all([&](std::size_t i) {
-      const auto value = label_.number(i);
-      return value && *value == std::floor(*value);
-    });
-    if (binary) {
-      config_["task"] = "binary";
-    } else if (!label_.numeric() || (whole && values.size() <= kMostClasses)) {
-      if (values.size() > 1000) {
-        throw Error(ErrorKind::invalid,
-                    fmt::format("--label {}: text with over 1000 different values is no label",
-                                options_.label));
-      }
-      config_["task"] = "multiclass";
-      label["classes"] = values;
-      notes_.push_back(
-          fmt::format("the {} classes are those of the first records; add any other to "
-                      "stream.label.classes",
-                      values.size()));
-    } else {
-      config_["task"] = "regression";
+  void note(std::string text) { notes_.push_back(std::move(text)); }
+
+  void leave_out(const std::string& name, const std::string& why) {
+    left_out_.insert(name);
+    note(fmt::format("{} is left out: {}", freshet::quoted(name), why));
+  }
+
+  std::string choose_task() {
+    const std::set<std::string>& values = label_.distinct();
+    if (values.size() < 2 && !could_be_binary()) {
+      refuse("--label {}: found {} in the first {} records, expected two values or more",
+             freshet::quoted(label_.name()),
+             values.empty() ? "none" : "only " + freshet::quoted(*values.begin()),
+             table_.records());
     }
-    notes_.push_back(
-        "labels are taken as known with the event; if they come later, set stream.label.known");
+    const std::string guess = could_be_binary()                          ? "binary"
+                              : label_.numeric() && !few_whole_numbers() ? "regression"
+                                                                         : "multiclass";
+    const std::string& task = options_.task.empty() ? guess : options_.task;
+    if (task != "binary" && task != "multiclass" && task != "regression") {
+      refuse("--task: found {}, expected binary, multiclass or regression", freshet::quoted(task));
+    }
+    if (task == "binary" && !could_be_binary()) {
+      refuse("--task binary: the label {} has other values than 0, 1, false and true",
+             freshet::quoted(label_.name()));
+    }
+    if (task == "regression" && !label_.numeric()) {
+      refuse("--task regression: the label {} has values that are no numbers",
+             freshet::quoted(label_.name()));
+    }
+    constexpr std::size_t kMostClasses = 1000;
+    if (task == "multiclass" && (values.size() < 2 || values.size() > kMostClasses)) {
+      refuse(
+          "--label {}: found {} different values in the first {} records, expected 2 to {} "
+          "classes, or numbers",
+          freshet::quoted(label_.name()), values.size(), table_.records(), kMostClasses);
+    }
+    return task;
+  }
+
+  bool could_be_binary() const {
+    const std::set<std::string>& values = label_.distinct();
+    return !values.empty() && std::all_of(values.begin(), values.end(), [](const auto& value) {
+      return parse_label(Task::binary, {}, value).has_value();
+    });
+  }
+
+  bool few_whole_numbers() const {
+    return label_.whole() && label_.distinct().size() <= kMostGuessedClasses;
+  }
+
+  void choose_label() {
+    Json& label = config_["stream"]["label"];
+    label["field"] = label_.name();
+    label["known"] = known();
+    if (task_ != "multiclass") return;
+    std::vector<std::string> classes(label_.distinct().begin(), label_.distinct().end());
+    if (label_.numeric()) {
+      std::stable_sort(classes.begin(), classes.end(),
+                       [](const auto& a, const auto& b) { return std::stod(a) < std::stod(b); });
+    }
+    label["classes"] = classes;
+    note(
+        fmt::format("the {} classes are those of the first {} records: add any other to "
+                    "stream.label.classes",
+                    classes.size(), table_.records()));
+  }
+
+  Json known() {
+    const std::string& known = options_.known;
+    if (known.empty()) {
+      note(
+          "labels are taken as known with their event: if they come later, set "
+          "stream.label.known");
+      return "with_event";
+    }
+    if (known == "with_event") return known;
+    if (known.starts_with("after:") && parse_duration(known.substr(6))) {
+      return {{"after", known.substr(6)}};
+    }
+    if (!known.starts_with("at:")) {
+      refuse("--known: found {}, expected with_event, after:7d or at:FIELD",
+             freshet::quoted(known));
+    }
+    const InspectedField& at = table_.need(known.substr(3), "--known");
+    left_out_.insert(at.name());
+    return {{"at", time_of(at, "--known")}};
+  }
+
+  /// A field as a config names a time.
+  static Json time_of(const InspectedField& field, const std::string& option) {
+    if (field.rfc3339()) return field.name();
+    const auto unit = field.epoch_unit();
+    if (!unit) {
+      refuse("{} {}: found {}, expected times: RFC 3339, or whole numbers since 1970", option,
+             freshet::quoted(field.name()),
+             field.empty() ? "none" : freshet::quoted(*field.distinct().begin()));
+    }
+    return {{"field", field.name()}, {"unit", *unit}};
   }
 
   void choose_time() {
     const std::string& spec = options_.time;
-    json& time = config_["stream"]["event"]["time"];
-    if (spec.starts_with("every:")) {
-      const std::size_t from = spec.find(",from:");
-      time["every"] = spec.substr(6, from == std::string::npos ? from : from - 6);
-      time["from"] =
-          from == std::string::npos ? std::string("1970-01-01T00:00:00Z") : spec.substr(from + 6);
-      return;
+    Json& time = config_["stream"]["event"]["time"];
+    const std::size_t comma = spec.find(',');
+    if (spec.starts_with("every:") && table_.find(spec) == nullptr) {
+      time = every(spec);
+    } else if (comma != std::string::npos && table_.find(spec) == nullptr) {
+      time = date_and_hour(table_.need(spec.substr(0, comma), "--time"),
+                           table_.need(spec.substr(comma + 1), "--time"));
+    } else if (!spec.empty()) {
+      time = time_of(table_.need(spec, "--time"), "--time");
+      left_out_.insert(spec);
+    } else {
+      time = guess_time();
     }
-    if (const std::size_t comma = spec.find(','); comma != std::string::npos) {
-      time["date"] = table_.need(spec.substr(0, comma), "--time").name;
-      time["hour"] = table_.need(spec.substr(comma + 1), "--time").name;
-      left_out_.insert(spec.substr(0, comma));
-      return;
-    }
-    Field* field = spec.empty() ? guess_time() : &table_.need(spec, "--time");
-    if (field == nullptr) {
-      time = {{"every", "1s"}, {"from", "1970-01-01T00:00:00Z"}};
-      notes_.push_back(
-          "no field looks like a time: records are taken as one second apart; set "
-          "stream.event.time");
-      return;
-    }
-    left_out_.insert(field->name);
-    if (!field->numeric()) {
-      time = field->name;
-      return;
-    }
-    const double value = std::abs(field->number(0).value_or(0));
-    time = {{"field", field->name},
-            {"unit", value > 1e17   ? "ns"
-                     : value > 1e14 ? "us"
-                     : value > 1e11 ? "ms"
-                                    : "s"}};
   }
 
-  Field* guess_time() {
-    for (Field& field : table_.fields()) {
-      if (!left_out_.contains(field.name) && field.time()) {
-        notes_.push_back(fmt::format("\"{}\" is taken as the event's time", field.name));
-        return &field;
+  static Json every(const std::string& spec) {
+    const std::size_t from = spec.find(",from:");
+    const std::string step = spec.substr(6, from == std::string::npos ? from : from - 6);
+    const std::string start =
+        from == std::string::npos ? "1970-01-01T00:00:00Z" : spec.substr(from + 6);
+    if (parse_duration(step).value_or(0) < 1 || !parse_time(start)) {
+      refuse("--time: found {}, expected as in every:30m,from:1996-05-07T00:00:00Z",
+             freshet::quoted(spec));
+    }
+    return {{"every", step}, {"from", start}};
+  }
+
+  Json date_and_hour(const InspectedField& date, const InspectedField& hour) {
+    if (!date.dates())
+      refuse("--time: {} holds no dates as 2011-01-31", freshet::quoted(date.name()));
+    if (!is_hour(hour))
+      refuse("--time: {} holds no hours from 0 to 23", freshet::quoted(hour.name()));
+    left_out_.insert(date.name());
+    return {{"date", date.name()}, {"hour", hour.name()}};
+  }
+
+  static bool is_hour(const InspectedField& field) {
+    return field.whole() && std::all_of(field.numbers().begin(), field.numbers().end(),
+                                        [](double n) { return n >= 0 && n <= 23; });
+  }
+
+  Json guess_time() {
+    for (const InspectedField& field : table_.fields()) {
+      const bool rising = field.epoch_unit() && field.never_falls();
+      if (left_out_.contains(field.name()) || !(field.rfc3339() || rising)) continue;
+      if (const InspectedField* hour = field.dates() ? find_hour() : nullptr) {
+        note(fmt::format("{} and {} are taken as the event's time", freshet::quoted(field.name()),
+                         freshet::quoted(hour->name())));
+        return date_and_hour(field, *hour);
       }
+      note(fmt::format("{} is taken as the event's time", freshet::quoted(field.name())));
+      left_out_.insert(field.name());
+      return time_of(field, "--time");
+    }
+    note(
+        "no field looks like a time: records are taken as one second apart; set "
+        "stream.event.time");
+    return {{"every", "1s"}, {"from", "1970-01-01T00:00:00Z"}};
+  }
+
+  const InspectedField* find_hour() const {
+    for (const char* name : {"hr", "hour"}) {
+      const InspectedField* field = table_.find(name);
+      if (field != nullptr && is_hour(*field)) return field;
     }
     return nullptr;
   }
 
-  void leave_out(const std::string& name, const std::string& why) {
-    left_out_.insert(name);
-    notes_.push_back(fmt::format("\"{}\" is left out: {}", name, why));
-  }
-
-  void leave_out_counters() {
-    for (const Field& field : table_.fields()) {
-      if (!left_out_.contains(field.name) && field.counter()) {
-        leave_out(field.name, "it counts the records");
+  void leave_out_what_tells_records_apart() {
+    const std::size_t enough = kLeakRecords;
+    for (const InspectedField& field : table_.fields()) {
+      if (left_out_.contains(field.name())) continue;
+      if (field.name().empty()) {
+        leave_out("", "a field needs a name");
+      } else if (field.counter()) {
+        leave_out(field.name(), "it counts the records");
+      } else if (const auto unit = field.epoch_unit()) {
+        const Json at = {{"at", {{"field", field.name()}, {"unit", *unit}}}};
+        leave_out(field.name(),
+                  fmt::format("it looks like a time; if labels became known then, set "
+                              "stream.label.known to {}",
+                              at.dump()));
+      } else if (field.category() && !field.numeric() && !field.rfc3339() &&
+                 table_.records() >= enough && field.distinct().size() == table_.records()) {
+        leave_out(field.name(),
+                  "it is another one in each record; if it identifies them, use --id");
       }
     }
   }
 
-  void leave_out_giveaways() {
-    std::vector<const Field*> numbers;
-    for (const Field& field : table_.fields()) {
-      if (!left_out_.contains(field.name) && field.numeric()) numbers.push_back(&field);
+  std::vector<const InspectedField*> numbers() const {
+    std::vector<const InspectedField*> found;
+    for (const InspectedField& field : table_.fields()) {
+      if (!left_out_.contains(field.name()) && field.numeric()) found.push_back(&field);
     }
-    for (const Field* a : numbers) {
-      for (const Field* b : numbers) {
-        if (a >= b || !sums_to(*a, *b, label_)) continue;
-        leave_out(a->name, fmt::format("with \"{}\" it adds up to the label", b->name));
-        leave_out(b->name, fmt::format("with \"{}\" it adds up to the label", a->name));
+    return found;
+  }
+
+  void leave_out_what_follows() {
+    const auto fields = numbers();
+    for (std::size_t a = 0; a < fields.size(); ++a) {
+      for (std::size_t b = a + 1; b < fields.size(); ++b) {
+        if (!sums_to(*fields[a], *fields[b], label_)) continue;
+        leave_out(fields[a]->name(), fmt::format("with {} it adds up to the label",
+                                                 freshet::quoted(fields[b]->name())));
+        leave_out(fields[b]->name(), fmt::format("with {} it adds up to the label",
+                                                 freshet::quoted(fields[a]->name())));
       }
     }
-    for (const Field* field : numbers) {
-      if (left_out_.contains(field->name)) continue;
+    for (const InspectedField* field : numbers()) {
       const double r = correlation(*field, label_);
-      if (std::abs(r) > kGivesAway) {
-        leave_out(field->name, fmt::format("it gives the label away (correlation {:.3f})", r));
-      }
+      if (std::abs(r) <= kFollows) continue;
+      leave_out(field->name(), fmt::format("it gives the label away (correlation {:.3f})", r));
+    }
+  }
+
+  void leave_out_what_splits() {
+    std::vector<double> classes;
+    for (const std::string& cell : label_.cells()) {
+      const auto label = parse_label(Task::binary, {}, cell);
+      classes.push_back(label.value_or(std::numeric_limits<double>::quiet_NaN()));
+    }
+    if (label_.distinct().size() < 2) {
+      note(
+          fmt::format("the first {} records have labels of one class only: whether a field gives "
+                      "the label away cannot be told",
+                      table_.records()));
+    }
+    for (const InspectedField* field : numbers()) {
+      const double area = separation(*field, classes);
+      if (area < kSplits) continue;
+      leave_out(field->name(), fmt::format("it gives the label away (AUC {:.4f})", area));
     }
   }
 
   void choose_fields() {
-    json& fields = config_["stream"]["event"]["fields"];
-    fields = json::object();
-    for (const Field& field : table_.fields()) {
-      if (left_out_.contains(field.name)) continue;
-      if (field.distinct().empty()) {
-        leave_out(field.name, "it is empty");
-        continue;
+    Json& fields = config_["stream"]["event"]["fields"];
+    for (const InspectedField& field : table_.fields()) {
+      if (left_out_.contains(field.name())) continue;
+      if (field.empty()) {
+        leave_out(field.name(), "it is empty");
+      } else if (field.numeric()) {
+        fields[field.name()] = "number";
+      } else if (field.boolean()) {
+        fields[field.name()] = "boolean";
+      } else if (field.rfc3339()) {
+        fields[field.name()] = "time";
+      } else if (field.category()) {
+        fields[field.name()] = "category";
+      } else {
+        leave_out(field.name(), "it holds lists, objects, or booleans beside other values");
       }
-      fields[field.name] = field.numeric()   ? "number"
-                           : field.boolean() ? "boolean"
-                           : field.time()    ? "time"
-                                             : "category";
     }
-    if (fields.empty()) throw Error(ErrorKind::invalid, "no field is left to learn from");
+    if (!fields.empty()) return;
+    std::string why;
+    for (const std::string& line : notes_) why += "\n  " + line;
+    refuse("no field is left to learn from:{}", why);
   }
 
-  Table table_;
+  const InspectedTable table_;
   const InferOptions& options_;
-  Field& label_;
-  json config_;
+  const InspectedField& label_;
+  std::string task_;
+  Json config_;
   std::set<std::string> left_out_;
   std::vector<std::string> notes_;
 };

@@ -6,11 +6,13 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <filesystem>
+#include <string_view>
+#include <system_error>
 #include <utility>
 
 #include "stream/error.h"
+#include "stream/event_decoder.h"
 
 namespace freshet {
 
@@ -27,36 +29,42 @@ void make_folder(const std::string& path) {
   }
 }
 
+Error lock_error(const std::string& path, const char* what, int code) {
+  return {ErrorKind::unavailable,
+          fmt::format("{}: cannot be {}: {}; the workspace must be a folder that may be written to",
+                      path, what, std::system_category().message(code))};
+}
+
+/// The pid at the lock file's start; an owner may write more after it.
 std::string owner_of(int lock) {
   char text[32] = {};
-  const ssize_t size = ::pread(lock, text, sizeof text - 1, 0);
-  return size > 0 ? std::string(text, static_cast<std::size_t>(size)) : std::string("unknown");
+  const ssize_t size = ::pread(lock, text, sizeof text, 0);
+  const std::string_view read(text, size > 0 ? static_cast<std::size_t>(size) : 0);
+  const std::string_view pid = read.substr(0, read.find_first_not_of("0123456789"));
+  return pid.empty() ? "unknown" : std::string(pid);
 }
 
 int take_lock(const std::string& folder) {
   const std::string path = folder + "/lock";
   const int lock = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  if (lock < 0) {
-    throw Error(ErrorKind::unavailable,
-                fmt::format("{}: cannot be opened: {}; the workspace must be a folder that may be "
-                            "written to",
-                            path, std::strerror(errno)));
-  }
+  if (lock < 0) throw lock_error(path, "opened", errno);
   if (::flock(lock, LOCK_EX | LOCK_NB) != 0) {
+    const int code = errno;
     const std::string owner = owner_of(lock);
     ::close(lock);
+    if (code != EWOULDBLOCK) throw lock_error(path, "locked", code);
     throw Error(
         ErrorKind::conflict,
         fmt::format("{}: another freshet process owns this workspace (pid {}); wait for it, "
                     "stop it, or use another --workspace",
                     folder, owner));
   }
-  const std::string pid = std::to_string(::getpid());
+  const std::string pid = std::to_string(::getpid()) + "\n";
   if (::ftruncate(lock, 0) != 0 ||
       ::pwrite(lock, pid.data(), pid.size(), 0) != static_cast<ssize_t>(pid.size())) {
-    const std::string reason = std::strerror(errno);
+    const int code = errno;
     ::close(lock);
-    throw Error(ErrorKind::unavailable, fmt::format("{}: cannot be written: {}", path, reason));
+    throw lock_error(path, "written", code);
   }
   return lock;
 }
@@ -79,6 +87,8 @@ Workspace::Workspace(Workspace&& other) noexcept
       artifacts_(std::move(other.artifacts_)) {}
 
 Workspace::~Workspace() {
+  // The next owner must not meet a connection that still checkpoints.
+  registry_.reset();
   if (lock_ >= 0) ::close(lock_);
 }
 
@@ -86,10 +96,12 @@ Workspace Workspace::open(const std::string& folder, Mode mode) {
   const std::string registry = folder + "/registry.db";
   const std::string artifacts = folder + "/artifacts";
   if (mode == Mode::read) {
-    if (!fs::exists(registry)) {
+    std::error_code error;
+    if (!fs::exists(registry, error)) {
       throw Error(
           ErrorKind::not_found,
-          fmt::format("{}: there is no workspace here; freshet run --workspace makes one", folder));
+          fmt::format("{}: there is no workspace here; freshet run CONFIG --workspace {} makes one",
+                      folder, folder));
     }
     return {folder, mode, -1, Registry::open_reader(registry),
             ArtifactStore::open(artifacts, true)};
@@ -97,7 +109,10 @@ Workspace Workspace::open(const std::string& folder, Mode mode) {
   make_folder(folder);
   const int lock = take_lock(folder);
   try {
-    return {folder, mode, lock, Registry::open(registry), ArtifactStore::open(artifacts)};
+    ArtifactStore store = ArtifactStore::open(artifacts);
+    // What a crash left half written; an artifact that is whole may be named by a checkpoint alone.
+    store.collect(store.list());
+    return {folder, mode, lock, Registry::open(registry), std::move(store)};
   } catch (...) {
     ::close(lock);
     throw;
@@ -110,9 +125,9 @@ std::string Workspace::pipeline_folder(const std::string& pipeline) const {
   if (!starts_well || pipeline.size() > 64 ||
       pipeline.find_first_not_of(kAllowed) != std::string::npos) {
     throw Error(ErrorKind::invalid,
-                fmt::format("\"{}\" is no pipeline's name: 1 to 64 of a-z, 0-9, '.', '_' and '-', "
+                fmt::format("{} is no pipeline's name: 1 to 64 of a-z, 0-9, '.', '_' and '-', "
                             "the first a letter or digit",
-                            pipeline));
+                            freshet::quoted(pipeline)));
   }
   std::string path = folder_ + "/pipelines/" + pipeline;
   if (mode_ == Mode::own) make_folder(path);

@@ -10,11 +10,13 @@ namespace freshet {
 
 /// A folder that holds everything: `lock`, `registry.db`, `artifacts/`, and for each pipeline
 /// `pipelines/<name>/log.db` and `rows.db`. One process owns it (an flock on `lock`, which holds
-/// its pid); others read. Used by one thread.
+/// its pid); others read. Throws Error{unavailable} when the disk refuses, and what opening the
+/// registry throws. Used by one thread; databases of its pipelines are closed before it.
 class Workspace {
  public:
   enum class Mode {
-    own,   ///< makes what is missing; Error{conflict} naming the owner's pid if there is one
+    own,   ///< makes what is missing, removes half-written artifacts; Error{conflict} naming the
+           ///< owner's pid if there is one
     read,  ///< Error{not_found} if there is no workspace
   };
 
