@@ -113,12 +113,10 @@ int apply(const PipelineArguments& a) {
   OpenPipeline open(workspace, config.pipeline, std::nullopt, {});
   open.pipeline.note_policy(config, summary, a.reason);
   CommandRecord record;
-  record.position = open.pipeline.position();
   record.kind = "apply";
   record.arguments = write_config(config);
   record.reason = a.reason;
-  workspace.registry().add_command(config.pipeline, record);
-  open.pipeline.checkpoint();
+  open.command(workspace, record);
   workspace.registry().set_config(config.pipeline, write_config(config));
   return kDone;
 }
@@ -127,16 +125,11 @@ int steer(const PipelineArguments& a, const std::string& kind) {
   Workspace workspace = Workspace::open(a.workspace, Workspace::Mode::own);
   const std::string name = choose_pipeline(workspace.registry(), a.pipeline);
   OpenPipeline open(workspace, name, std::nullopt, {});
-  if (kind == "pause") open.pipeline.pause(a.reason);
-  if (kind == "resume") open.pipeline.resume(a.reason);
-  if (kind == "train") open.pipeline.train(a.reason);
   CommandRecord record;
-  record.position = open.pipeline.position();
   record.kind = kind;
   record.arguments = "{}";
   record.reason = a.reason;
-  workspace.registry().add_command(name, record);
-  open.pipeline.checkpoint();
+  open.command(workspace, record);
   for (const Decision& decision : open.pipeline.take_news()) {
     fmt::print("{}\n", a.json ? decision_json(decision).dump() : decision_line(decision));
   }
@@ -152,6 +145,8 @@ void add_init(CLI::App& pipeline, Command& chosen) {
                   "The time: a field, two as date,hour, or every:30m,from:1996-05-07T00:00:00Z");
   sub->add_option("--id", a->infer.id, "The field that identifies an event");
   sub->add_option("--name", a->infer.name, "The pipeline's name (default: the file's)");
+  sub->add_option("--task", a->infer.task, "binary, multiclass or regression (default: a guess)");
+  sub->add_option("--known", a->infer.known, "When labels become known, as stream.label.known");
   sub->add_option("--drop", a->infer.drop, "Fields to leave out");
   sub->add_option("-o,--output", a->output, "The file to write (default: stdout)");
   sub->callback([=, &chosen] { chosen = [=] { return init(*a); }; });

@@ -86,14 +86,10 @@ int command(const RegistryArguments& a, const std::string& kind) {
   const std::string name = choose_pipeline(workspace.registry(), a.pipeline);
   OpenPipeline open(workspace, name, std::nullopt, {});
   CommandRecord record;
-  record.position = open.pipeline.position();
   record.kind = kind;
   record.arguments = json{{"version", a.version}}.dump();
   record.reason = a.reason;
-  if (kind == "promote" || kind == "approve") open.pipeline.promote(a.version, a.reason);
-  if (kind == "rollback") open.pipeline.roll_back(a.version, a.reason);
-  workspace.registry().add_command(name, record);
-  open.pipeline.checkpoint();
+  open.command(workspace, record);
   for (const Decision& decision : open.pipeline.take_news()) {
     fmt::print("{}\n", a.json ? decision_json(decision).dump() : decision_line(decision));
   }

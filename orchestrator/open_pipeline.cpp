@@ -9,10 +9,18 @@
 
 namespace freshet {
 
-void WorkspaceJournal::commit(CheckpointRecord record) {
+namespace {
+
+// For people only: no decision reads it.
+std::string wall_clock_text() {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
-  const std::string wall =
-      format_time(std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
+  return format_time(std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
+}
+
+}  // namespace
+
+void WorkspaceJournal::commit(CheckpointRecord record) {
+  const std::string wall = wall_clock_text();
   for (Decision& decision : record.decisions) decision.wall_time = wall;
   store_.flush();
   workspace_.registry().commit(pipeline_, record);
@@ -65,6 +73,18 @@ PipelineConfig choose_config(Workspace& workspace, const std::string& name,
   throw Error(ErrorKind::conflict, message);
 }
 
+// Artifacts that no revision names are left from a run that died before its checkpoint.
+void collect_orphans(Workspace& workspace) {
+  std::vector<std::string> kept;
+  for (const std::string& pipeline : workspace.registry().pipelines()) {
+    for (const Revision& revision : workspace.registry().all_revisions(pipeline)) {
+      kept.push_back(revision.artifact);
+      kept.push_back(revision.learner_state);
+    }
+  }
+  workspace.artifacts().collect(kept);
+}
+
 std::unique_ptr<RowStore> open_store(const Workspace& workspace, const PipelineConfig& config) {
   const FeatureSet features(config.schema, config.features);
   return RowStore::open(workspace.rows_path(config.pipeline),
@@ -89,11 +109,13 @@ OpenPipeline::OpenPipeline(Workspace& workspace, const std::string& name,
       learning(config, *store, workspace.rows_path(name)),
       journal(workspace, name, *store),
       pipeline(config, *reader, *store, learning, journal, knobs.read_chunk) {
+  collect_orphans(workspace);
   if (knobs.worker_delay) learning.delay_worker(*knobs.worker_delay);
   const std::optional<CheckpointRecord> checkpoint = workspace.registry().checkpoint(name);
   if (!checkpoint) {
     store->cut(0, 0);
     pipeline.begin();
+    pipeline.replay(workspace.registry().commands(name));
     return;
   }
   if (checkpoint->position > log->head()) {
@@ -104,6 +126,21 @@ OpenPipeline::OpenPipeline(Workspace& workspace, const std::string& name,
   }
   store->cut(checkpoint->questions, checkpoint->row);
   pipeline.load(*checkpoint);
+  pipeline.replay(workspace.registry().commands(name));
+}
+
+void OpenPipeline::command(Workspace& workspace, CommandRecord record) {
+  // What was recorded is in force before anything new is.
+  while (!pipeline.replayed() && pipeline.advance(reader->head(), 1)) {
+  }
+  record.position = pipeline.position();
+  record.wall_time = wall_clock_text();
+  record.sequence = workspace.registry().commands(config.pipeline).size() + 1;
+  // One that is refused throws here and leaves nothing behind; once recorded it is replayed if the
+  // checkpoint doesn't come to be.
+  pipeline.apply(record);
+  workspace.registry().add_command(config.pipeline, record);
+  pipeline.checkpoint();
 }
 
 }  // namespace freshet

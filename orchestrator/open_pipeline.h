@@ -47,6 +47,10 @@ class OpenPipeline {
   OpenPipeline(Workspace& workspace, const std::string& name,
                const std::optional<PipelineConfig>& file, const RunKnobs& knobs);
 
+  /// An operator's command: takes effect at the pipeline's position, durable on return. Throws as
+  /// Pipeline's commands do, with nothing changed.
+  void command(Workspace& workspace, CommandRecord record);
+
   const PipelineConfig config;
   const std::unique_ptr<EventLog> log;     ///< the writer
   const std::unique_ptr<EventLog> reader;  ///< the pipeline thread's

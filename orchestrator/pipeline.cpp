@@ -38,7 +38,8 @@ void Pipeline::begin() {
   }
 }
 
-bool Pipeline::advance(std::uint64_t head, std::size_t max_segments) {
+bool Pipeline::advance(std::uint64_t log_head, std::size_t max_segments) {
+  std::uint64_t head = log_head;
   const auto ask = [&] {
     Segment segment;
     if (!spare_.empty()) {
@@ -50,7 +51,9 @@ bool Pipeline::advance(std::uint64_t head, std::size_t max_segments) {
     return true;
   };
   for (std::size_t i = 0; i < max_segments; ++i) {
-    if (asked_.empty() && !ask()) return false;
+    while (command_due()) apply_due_command();
+    head = commands_.empty() ? log_head : std::min(log_head, commands_.front().position);
+    if (asked_.empty() && !ask()) return command_due();
     const Segment& segment = asked_.front();
     learning_.post(segment);
     answer_served(segment);
@@ -177,10 +180,7 @@ void Pipeline::checkpoint() {
   // Only whole segments are judged: what was asked ahead must have been judged too.
   while (!asked_.empty()) advance(asker_.position(), 1);
   scoreboard_.catch_up();
-  if (champion_) {
-    store_artifact(*champion_);
-    pending_.revisions.push_back({champion_->version, champion_->row, champion_->artifact, ""});
-  }
+  if (champion_) store_artifact(*champion_);
   pending_.aliases.clear();
   if (champion_) pending_.aliases.push_back({"champion", champion_->version, champion_->row});
   if (previous_) pending_.aliases.push_back({"previous", previous_->version, previous_->row});

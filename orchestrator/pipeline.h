@@ -45,7 +45,15 @@ class Pipeline {
   /// Makes the state durable as it stands.
   void checkpoint();
 
-  // Commands: each takes effect at once and is a decision; follow with checkpoint().
+  /// Commands recorded but not in the state yet: each takes effect when the pipeline has come to
+  /// its position, as it did before.
+  void replay(std::vector<CommandRecord> commands);
+  bool replayed() const { return commands_.empty(); }
+  /// A command takes effect here and now. Throws as the functions below, with nothing changed.
+  /// (An applied policy is no part of this: `note_policy`.) Follow with checkpoint().
+  void apply(const CommandRecord& command);
+
+  // What commands do; each is a decision.
   void promote(std::uint64_t version, const std::string& reason);
   /// To a version's last revision; 0: the alias `previous`. Refresh and automatic promotion pause.
   void roll_back(std::uint64_t version, const std::string& reason);
@@ -80,6 +88,10 @@ class Pipeline {
   std::string fingerprint_parts() const;
 
  private:
+  // pipeline_commands.cpp: recorded commands.
+  bool command_due() const;
+  void apply_due_command();
+
   // pipeline.cpp: the flow.
   void judge(const Segment& segment);
   void record_answers(const Segment& segment);
@@ -183,6 +195,9 @@ class Pipeline {
   std::vector<Millis> trigger_time_;
   Millis last_trigger_time_ = Watermark::kNone;
   std::uint64_t last_anchor_row_ = 0;
+
+  std::deque<CommandRecord> commands_;  ///< to be replayed, by (position, sequence)
+  std::uint64_t applied_command_ = 0;   ///< sequence of the last command in the state
 
   CheckpointRecord pending_;  ///< what the next commit writes
   bool checkpoint_due_ = false;

@@ -79,7 +79,6 @@ void Pipeline::order_candidate(const RetrainAction& action, bool by_hand,
   if (action.kind == RetrainKind::warm) {
     store_artifact(*champion_);
     candidate.warm_start = champion_->artifact;
-    pending_.revisions.push_back({champion_->version, champion_->row, champion_->artifact, ""});
   }
   Lineage lineage;
   lineage.kind = name_of(action.kind);

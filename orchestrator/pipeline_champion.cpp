@@ -15,11 +15,7 @@ void Pipeline::serve(ServedRevision revision, Decision receipt) {
   champion_question_ = question_;
   holding_ = false;
   store_artifact(*champion_);
-  if (followed_) {
-    keep_anchor();
-  } else {
-    pending_.revisions.push_back({champion_->version, champion_->row, champion_->artifact, ""});
-  }
+  if (followed_) keep_anchor();
   decide(std::move(receipt));
 }
 
@@ -35,6 +31,7 @@ ServedRevision Pipeline::revision_now(std::uint64_t version) {
 void Pipeline::store_artifact(ServedRevision& revision) {
   if (!revision.artifact.empty()) return;
   revision.artifact = journal_.put_artifact(learning_.artifact(revision.recipe, revision.snapshot));
+  pending_.revisions.push_back({revision.version, revision.row, revision.artifact, ""});
 }
 
 void Pipeline::keep_anchor() {

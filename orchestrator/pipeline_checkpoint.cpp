@@ -120,7 +120,7 @@ std::string Pipeline::save() const {
     probation_->evaluation.save(to);
   }
   each_count(counts_, [&](std::uint64_t count) { to.put(count); });
-  to.put(next_version_).put(next_decision_).put(next_evaluation_);
+  to.put(next_version_).put(next_decision_).put(next_evaluation_).put(applied_command_);
   to.put(trigger_row_).put(trigger_time_).put(last_trigger_time_).put(last_anchor_row_);
   return to.take();
 }
@@ -153,6 +153,7 @@ void Pipeline::load(const CheckpointRecord& record) {
   next_version_ = from.get<std::uint64_t>();
   next_decision_ = from.get<std::uint64_t>();
   next_evaluation_ = from.get<std::uint64_t>();
+  applied_command_ = from.get<std::uint64_t>();
   trigger_row_ = from.vector<std::uint64_t>();
   trigger_time_ = from.vector<Millis>();
   last_trigger_time_ = from.get<Millis>();

@@ -35,7 +35,11 @@ std::vector<std::string> verify_workspace(Workspace& workspace, const std::strin
     const auto store = RowStore::open_reader(workspace.rows_path(pipeline));
     for (const std::string& line : store->verify()) damage.push_back("rows: " + line);
   });
-  attempt("checkpoint", [&] { workspace.registry().checkpoint(pipeline); });
+  attempt("checkpoint", [&] {
+    const auto checkpoint = workspace.registry().checkpoint(pipeline);
+    if (!checkpoint) return;
+    for (const std::string& line : checkpoint->damage) damage.push_back("checkpoint: " + line);
+  });
   return damage;
 }
 

@@ -1,4 +1,5 @@
 // What an operator does with a workspace on the command line.
+#include <SQLiteCpp/SQLiteCpp.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -99,6 +100,25 @@ TEST_F(RegistryCommands, VerifyFindsAFlippedByteAndARunFallsBack) {
   EXPECT_EQ(run.code, 0) << run.err;
   EXPECT_THAT(run.err, HasSubstr("quarantined"));
   EXPECT_NE(live(), before);
+}
+
+TEST_F(RegistryCommands, ACommandOutlivesADamagedCheckpoint) {
+  ASSERT_EQ(freshet_program("pipeline pause --reason 'holidays' -w " + workspace_).code, 0);
+  {
+    SQLite::Database database(workspace_ + "/registry.db", SQLite::OPEN_READWRITE);
+    database.exec(
+        "UPDATE checkpoints SET state = zeroblob(length(state)) WHERE number = (SELECT "
+        "max(number) FROM checkpoints)");
+  }
+  EXPECT_EQ(registry("verify").code, 3);
+  const std::string more = scratch_.write("more.csv", joined(turning_csv(3000), 0, 3001));
+  const Outcome run = freshet_program("run -w " + workspace_ + " -i " + more);
+  ASSERT_EQ(run.code, 0) << run.err;
+  const std::string history = registry("history").out;
+  const std::size_t first = history.find("holidays");
+  ASSERT_NE(first, std::string::npos);
+  EXPECT_EQ(history.find("holidays", first + 1), std::string::npos) << "recorded once";
+  ASSERT_EQ(freshet_program("pipeline resume --reason 'back' -w " + workspace_).code, 0);
 }
 
 TEST_F(RegistryCommands, ADamagedLogIsNamed) {
