@@ -113,8 +113,11 @@ void LearningThread::post(const Segment& segment) {
   segment_changed_.notify_all();
 }
 
+// A segment is short, and a thread may be long in waking up: what it has not begun by now is done
+// here. Which thread studies can change no bit.
 void LearningThread::wait() {
   std::unique_lock lock(segment_mutex_);
+  if (segment_ != nullptr && !claimed_) study_posted(lock);
   segment_changed_.wait(lock, [this] { return segment_ == nullptr; });
   if (!study_error_.empty()) throw Error(ErrorKind::unavailable, study_error_);
 }
@@ -144,23 +147,30 @@ void LearningThread::study(Student& student, const Segment& segment) {
   answer_until(segment.questions);
 }
 
+void LearningThread::study_posted(std::unique_lock<std::mutex>& lock) {
+  const Segment& segment = *segment_;
+  claimed_ = true;
+  lock.unlock();
+  std::string error;
+  try {
+    for (auto& [version, student] : students_) {
+      if (student.takes_part) study(student, segment);
+    }
+  } catch (const std::exception& e) {
+    error = e.what();
+  }
+  lock.lock();
+  study_error_ = error;
+  segment_ = nullptr;
+  claimed_ = false;
+  studying_.store(false, std::memory_order_release);
+}
+
 void LearningThread::learn_loop(const std::stop_token& stop) {
   std::unique_lock lock(segment_mutex_);
-  while (segment_changed_.wait(lock, stop, [this] { return segment_ != nullptr; })) {
-    const Segment& segment = *segment_;
-    lock.unlock();
-    std::string error;
-    try {
-      for (auto& [version, student] : students_) {
-        if (student.takes_part) study(student, segment);
-      }
-    } catch (const std::exception& e) {
-      error = e.what();
-    }
-    lock.lock();
-    study_error_ = error;
-    segment_ = nullptr;
-    studying_.store(false, std::memory_order_release);
+  const auto posted = [this] { return segment_ != nullptr && !claimed_; };
+  while (segment_changed_.wait(lock, stop, posted)) {
+    study_posted(lock);
     segment_changed_.notify_all();
   }
 }

@@ -66,6 +66,9 @@ class LearningThread : public Learning {
   ModelSpec spec(std::size_t recipe) const;
   RowReader reader(RowStore& store) const;
   void study(Student& student, const Segment& segment);
+  /// Every learner studies the posted segment. The lock, held on entry and on return, is free
+  /// meanwhile.
+  void study_posted(std::unique_lock<std::mutex>& lock);
   void learn_loop(const std::stop_token& stop);
   void work_loop(const std::stop_token& stop);
   void train(Order& order);
@@ -81,7 +84,8 @@ class LearningThread : public Learning {
 
   std::mutex segment_mutex_;
   std::condition_variable_any segment_changed_;
-  const Segment* segment_ = nullptr;  ///< under segment_mutex_: being studied
+  const Segment* segment_ = nullptr;  ///< under segment_mutex_: posted, or being studied
+  bool claimed_ = false;              ///< under segment_mutex_: a thread studies segment_
   std::atomic<bool> studying_ = false;
   std::string study_error_;
 

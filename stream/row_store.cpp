@@ -27,7 +27,7 @@ class SqliteRowStore : public RowStore {
  public:
   SqliteRowStore(const std::string& path, bool read_only)
       : path_(path), read_only_(read_only), file_(path, read_only) {
-    for (ChunkFile::SeriesRecord& record : file_.series()) adopt(std::move(record));
+    for (const ChunkFile::SeriesRecord& record : file_.series()) adopt(record);
   }
 
   void set_columns(std::vector<FeatureColumn> columns) {
@@ -155,11 +155,10 @@ class SqliteRowStore : public RowStore {
   std::vector<std::string> verify() override { return file_.verify(); }
 
  private:
-  ChunkSeries& adopt(ChunkFile::SeriesRecord record) {
-    std::string name = record.name;
+  ChunkSeries& adopt(const ChunkFile::SeriesRecord& record) {
     return series_
-        .emplace(std::piecewise_construct, std::forward_as_tuple(std::move(name)),
-                 std::forward_as_tuple(file_, std::move(record), read_only_))
+        .emplace(std::piecewise_construct, std::forward_as_tuple(record.name),
+                 std::forward_as_tuple(file_, record, read_only_))
         .first->second;
   }
 
