@@ -1,0 +1,48 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "orchestrator/journal.h"
+#include "stream/error.h"
+#include "stream/event_log.h"
+
+namespace freshet {
+
+/// A log in memory: records only, no ingestion's side outputs. Used by one thread.
+class MemoryLog : public EventLog {
+ public:
+  std::uint64_t head() const override { return records_.size(); }
+  std::uint64_t append(const LogBatch& batch) override;
+  void read(std::uint64_t begin, std::uint64_t end,
+            const std::function<bool(std::uint64_t, std::string_view)>& each) const override;
+  IngestCounts counts() const override { return {records_.size(), 0, 0, 0}; }
+  std::uint64_t ordinals() const override { return records_.size(); }
+  std::optional<SourceProgress> progress(const std::string& /*name*/) const override { return {}; }
+  std::vector<SourceProgress> all_progress() const override { return {}; }
+  std::vector<DeadLetter> dead_letters(std::uint64_t /*limit*/) const override { return {}; }
+  std::vector<DeadLetter> late_events(std::uint64_t /*limit*/) const override { return {}; }
+  const std::string& description() const override { return description_; }
+  std::string content_hash() const override { return {}; }
+  std::vector<std::string> verify() const override { return {}; }
+
+ private:
+  const std::string description_ = "memory";
+  std::vector<std::string> records_;
+};
+
+/// A journal in memory that keeps artifacts and revisions. Used by one thread.
+class MemoryJournal : public Journal {
+ public:
+  void commit(CheckpointRecord record) override;
+  std::string put_artifact(const std::string& bytes) override;
+  std::string get_artifact(const std::string& sha256) override { return artifacts_.at(sha256); }
+  Revision last_revision(std::uint64_t version) override { return revisions_.at(version); }
+
+ private:
+  std::map<std::string, std::string> artifacts_;  ///< by a number in place of a hash
+  std::map<std::uint64_t, Revision> revisions_;   ///< the newest of each version
+};
+
+}  // namespace freshet
