@@ -1,7 +1,5 @@
 #include <fmt/format.h>
 
-#include <filesystem>
-
 #include "bench/bare_torch.h"
 #include "bench/measure.h"
 #include "bench/pipeline_run.h"

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "evaluator/blocks.h"
 #include "evaluator/e_process.h"

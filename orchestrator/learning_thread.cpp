@@ -1,5 +1,6 @@
 #include "orchestrator/learning_thread.h"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 

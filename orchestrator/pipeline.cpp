@@ -8,7 +8,7 @@ namespace freshet {
 namespace {
 
 constexpr std::size_t kAhead = 16;  // segments asked before they are judged
-constexpr std::uint64_t kCheckpointRows = 16384;
+constexpr std::uint64_t kCheckpointRows = 65536;
 constexpr std::uint64_t kCheckpointQuestions = 131072;
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <bit>
 #include <cstring>
 #include <deque>
+#include <limits>
 #include <map>
 #include <set>
 #include <utility>

@@ -2,6 +2,8 @@
 // stream with late labels, a promotion and rejections is the reference for all.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "scenario/program.h"
 #include "stream/random.h"
 
