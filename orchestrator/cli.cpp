@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <exception>
@@ -11,6 +12,7 @@
 #include "orchestrator/run.h"
 #include "orchestrator/version.h"
 #include "stream/error.h"
+#include "stream/nearest_name.h"
 
 namespace freshet {
 
@@ -18,6 +20,17 @@ namespace {
 
 void on_signal(int) {
   if (stop_requested.exchange(true)) std::_Exit(130);  // a second Ctrl-C doesn't wait
+}
+
+/// What a mistyped command may have meant; empty if `typed` is a command.
+std::string unknown_command(const CLI::App& app, const std::string& typed) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands(nullptr)) names.push_back(command->get_name());
+  if (std::find(names.begin(), names.end(), typed) != names.end()) return "";
+  const std::string nearest = nearest_name(typed, names);
+  return fmt::format(
+      "there is no command \"{}\"{} See freshet --help.", typed,
+      nearest.empty() ? std::string(".") : fmt::format("; did you mean \"{}\"?", nearest));
 }
 
 void add_version_command(CLI::App& app, Command& chosen) {
@@ -49,6 +62,12 @@ int run_command_line(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
+    const std::string typed = argc > 1 && argv[1][0] != '-' ? argv[1] : "";
+    const std::string unknown = typed.empty() ? "" : unknown_command(app, typed);
+    if (!unknown.empty()) {
+      fmt::print(stderr, "freshet: {}\n", unknown);
+      return kUsage;
+    }
     const int code = app.exit(error);
     return code == 0 ? kDone : kUsage;
   }

@@ -64,6 +64,12 @@ TEST_F(RegistryCommands, RollbackServesThePreviousVersionAndPauses) {
   ASSERT_EQ(freshet_program("pipeline resume --reason 'mended' -w " + workspace_).code, 0);
 }
 
+TEST(CommandLine, AMistypedCommandGetsASuggestion) {
+  const Outcome outcome = freshet_program("rnu");
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("did you mean \"run\"?"));
+}
+
 TEST_F(RegistryCommands, RollbackWithoutAReasonIsRefused) {
   EXPECT_EQ(registry("rollback").code, 2);
 }
