@@ -57,7 +57,6 @@ int run_command_line(int argc, char** argv) {
   add_pipeline_commands(app, chosen);
   add_event_commands(app, chosen);
   add_registry_commands(app, chosen);
-  add_backtest_command(app, chosen);
   add_version_command(app, chosen);
   try {
     app.parse(argc, argv);

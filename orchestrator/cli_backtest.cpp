@@ -1,7 +1,0 @@
-#include "orchestrator/cli.h"
-
-namespace freshet {
-
-void add_backtest_command(CLI::App&, Command&) {}
-
-}  // namespace freshet
