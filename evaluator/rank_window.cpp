@@ -6,50 +6,34 @@
 namespace freshet {
 
 void RankWindow::add(float score, bool positive) {
-  filling_.push_back({score, positive ? 1U : 0U});
-  if (filling_.size() < kRun) return;
-  std::sort(filling_.begin(), filling_.end());
-  runs_.push_back(std::move(filling_));
-  filling_.clear();
-  filling_.reserve(kRun);
-  if (runs_.size() * kRun > capacity_) runs_.pop_front();
+  if (scores_.size() < capacity_) {
+    scores_.push_back(score);
+    positive_.push_back(positive ? 1 : 0);
+    return;
+  }
+  scores_[oldest_] = score;
+  positive_[oldest_] = positive ? 1 : 0;
+  oldest_ = (oldest_ + 1) % capacity_;
 }
 
 std::vector<RankWindow::Scored> RankWindow::sorted() const {
-  std::vector<Scored> all(filling_);
-  for (const auto& run : runs_) all.insert(all.end(), run.begin(), run.end());
+  std::vector<Scored> all(scores_.size());
+  for (std::size_t i = 0; i < all.size(); ++i) all[i] = {scores_[i], positive_[i]};
   std::sort(all.begin(), all.end());
   return all;
 }
 
 void RankWindow::save(Encoder& to) const {
-  to.put(static_cast<std::uint64_t>(runs_.size()));
-  const auto put = [&](const std::vector<Scored>& run) {
-    std::vector<float> scores;
-    std::vector<std::uint8_t> labels;
-    for (const Scored& row : run) {
-      scores.push_back(row.score);
-      labels.push_back(static_cast<std::uint8_t>(row.positive));
-    }
-    to.put(scores).put(labels);
-  };
-  for (const auto& run : runs_) put(run);
-  put(filling_);
+  to.put(static_cast<std::uint64_t>(oldest_)).put(scores_).put(positive_);
 }
 
 void RankWindow::load(Decoder& from) {
-  const auto get = [&] {
-    const auto scores = from.vector<float>();
-    const auto labels = from.vector<std::uint8_t>();
-    std::vector<Scored> run;
-    for (std::size_t i = 0; i < scores.size() && i < labels.size(); ++i) {
-      run.push_back({scores[i], labels[i]});
-    }
-    return run;
-  };
-  runs_.clear();
-  for (auto n = from.get<std::uint64_t>(); n > 0; --n) runs_.push_back(get());
-  filling_ = get();
+  oldest_ = from.get<std::uint64_t>();
+  scores_ = from.vector<float>();
+  positive_ = from.vector<std::uint8_t>();
+  if (scores_.size() != positive_.size() || (oldest_ > 0 && oldest_ >= scores_.size())) {
+    throw Error(ErrorKind::corrupt, "a saved window of scores and labels does not fit together");
+  }
 }
 
 namespace {

@@ -2,15 +2,14 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <vector>
 
 #include "stream/codec.h"
 
 namespace freshet {
 
-/// Scores and 0/1 labels of the newest rows, for the metrics that depend on ranks: kept as runs,
-/// sorted a block at a time, merged when asked for. 8 bytes a row. Used by one thread.
+/// Scores and 0/1 labels of the newest rows, for the metrics that depend on ranks. 5 bytes a row;
+/// sorted only when asked for: a sort costs what adding the rows did. Used by one thread.
 class RankWindow {
  public:
   struct Scored {
@@ -31,11 +30,10 @@ class RankWindow {
   void load(Decoder& from);
 
  private:
-  static constexpr std::size_t kRun = 1024;
-
   std::size_t capacity_;
-  std::deque<std::vector<Scored>> runs_;  ///< sorted, oldest first
-  std::vector<Scored> filling_;
+  std::vector<float> scores_;  ///< a ring, once it is full
+  std::vector<std::uint8_t> positive_;
+  std::size_t oldest_ = 0;  ///< where the ring begins
 };
 
 /// Area under the ROC curve: the share of (positive, negative) pairs ranked right, ties half;

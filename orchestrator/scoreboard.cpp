@@ -2,8 +2,16 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <utility>
 
 namespace freshet {
+
+namespace {
+
+constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+
+}  // namespace
 
 Scoreboard::Scoreboard(const PipelineConfig& config)
     : config_(config),
@@ -17,17 +25,29 @@ void Scoreboard::baseline_answer(std::span<float> out) const {
 }
 
 void Scoreboard::add(SettledRows rows) {
+  for (const auto& [version, answers] : rows.learners) {
+    losses_.try_emplace(version, kRecorded, kNone);
+  }
+  std::vector<std::pair<std::vector<double>*, const SettledRows::Answers*>> columns;
+  for (auto& [version, losses] : losses_) {
+    const auto found = rows.learners.find(version);
+    columns.emplace_back(&losses, found == rows.learners.end() ? nullptr : &found->second);
+  }
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    Entry entry;
-    entry.pair = {rows.question[i], rows.time[i], rows.served_loss[i], 0.0, rows.minority[i] != 0};
-    entry.served = i >= rows.served_from;
-    entry.label = rows.label[i];
-    entry.prior = rows.prior_loss[i];
-    for (const auto& [version, answers] : rows.learners) {
-      if (i >= answers.from) entry.learners.emplace_back(version, answers.loss[i]);
+    const Recorded row{
+        rows.question[i], rows.time[i],       i >= rows.served_from ? rows.served_loss[i] : kNone,
+        rows.label[i],    rows.prior_loss[i], rows.minority[i] != 0};
+    std::size_t place = recorded_.size();
+    if (place < kRecorded) {
+      recorded_.push_back(row);
+    } else {
+      place = std::exchange(oldest_, (oldest_ + 1) % kRecorded);
+      recorded_[place] = row;
     }
-    if (ring_.size() == kRecorded) ring_.pop_front();
-    ring_.push_back(std::move(entry));
+    for (const auto& [losses, answers] : columns) {
+      const bool answered = answers != nullptr && i >= answers->from;
+      (*losses)[place] = answered ? answers->loss[i] : kNone;
+    }
   }
   settled_rows_ += rows.size();
   waiting_.push_back(std::move(rows));
@@ -62,52 +82,56 @@ void Scoreboard::add_metrics(const SettledRows& rows) {
 void Scoreboard::forget(std::uint64_t version) {
   catch_up();
   learners_.erase(version);
+  losses_.erase(version);
 }
 
-const double* Scoreboard::find(const Entry& entry, std::uint64_t version) {
-  for (const auto& [number, loss] : entry.learners) {
-    if (number == version) return &loss;
-  }
-  return nullptr;
+const std::vector<double>* Scoreboard::losses(std::uint64_t version) const {
+  const auto found = losses_.find(version);
+  return found == losses_.end() ? nullptr : &found->second;
+}
+
+PairedLoss Scoreboard::recorded_pair(std::size_t i) const {
+  const Recorded& row = recorded_[slot(i)];
+  return {row.question, row.time, row.served, 0.0, row.minority};
 }
 
 std::vector<PairedLoss> Scoreboard::recorded(std::uint64_t version) const {
   std::vector<PairedLoss> pairs;
-  for (const Entry& entry : ring_) {
-    const double* loss = find(entry, version);
-    if (!entry.served || loss == nullptr) continue;
-    pairs.push_back(entry.pair);
-    pairs.back().candidate = *loss;
+  const std::vector<double>* learner = losses(version);
+  for (std::size_t i = 0; learner != nullptr && i < recorded_.size(); ++i) {
+    PairedLoss pair = recorded_pair(i);
+    pair.candidate = (*learner)[slot(i)];
+    if (!std::isnan(pair.champion) && !std::isnan(pair.candidate)) pairs.push_back(pair);
   }
   return pairs;
 }
 
 std::optional<Scoreboard::Standing> Scoreboard::standing(std::uint64_t version,
                                                          std::size_t rows) const {
-  if (ring_.size() < rows || rows == 0) return std::nullopt;
+  const std::vector<double>* learner = losses(version);
+  if (learner == nullptr || recorded_.size() < rows || rows == 0) return std::nullopt;
   Standing sum;
-  for (std::size_t i = ring_.size() - rows; i < ring_.size(); ++i) {
-    const double* loss = find(ring_[i], version);
-    if (loss == nullptr) return std::nullopt;
-    sum.learner += *loss;
-    sum.prior += ring_[i].prior;
+  for (std::size_t i = recorded_.size() - rows; i < recorded_.size(); ++i) {
+    sum.learner += (*learner)[slot(i)];
+    sum.prior += recorded_[slot(i)].prior;
   }
+  if (std::isnan(sum.learner)) return std::nullopt;
   const auto n = static_cast<double>(rows);
   return Standing{sum.learner / n, sum.prior / n};
 }
 
 Scoreboard::Brake Scoreboard::brake(std::uint64_t version) const {
   Brake brake;
-  if (ring_.size() < kBrakeRows) return brake;
+  const std::vector<double>* learner = losses(version);
+  if (learner == nullptr || recorded_.size() < kBrakeRows) return brake;
   double sum = 0;
   double squares = 0;
-  for (std::size_t i = ring_.size() - kBrakeRows; i < ring_.size(); ++i) {
-    const double* loss = find(ring_[i], version);
-    if (loss == nullptr || !ring_[i].served) return brake;
-    const double difference = *loss - ring_[i].pair.champion;
+  for (std::size_t i = recorded_.size() - kBrakeRows; i < recorded_.size(); ++i) {
+    const double difference = (*learner)[slot(i)] - recorded_[slot(i)].served;
     sum += difference;
     squares += difference * difference;
   }
+  if (std::isnan(sum)) return brake;  // not all of them have both answers
   constexpr auto n = static_cast<double>(kBrakeRows);
   brake.mean_difference = sum / n;
   const double variance = std::max(0.0, (squares - sum * brake.mean_difference) / (n - 1));
@@ -125,14 +149,13 @@ void Scoreboard::save(Encoder& to) const {
     to.put(version);
     metrics.save(to);
   }
-  to.put(static_cast<std::uint64_t>(ring_.size()));
-  for (const Entry& entry : ring_) {
-    to.put(entry.pair.question).put(entry.pair.time).put(entry.pair.champion);
-    to.put(static_cast<std::uint8_t>(entry.pair.minority));
-    to.put(static_cast<std::uint8_t>(entry.served)).put(entry.label).put(entry.prior);
-    to.put(static_cast<std::uint64_t>(entry.learners.size()));
-    for (const auto& [version, loss] : entry.learners) to.put(version).put(loss);
+  to.put(static_cast<std::uint64_t>(recorded_.size())).put(static_cast<std::uint64_t>(oldest_));
+  for (const Recorded& row : recorded_) {
+    to.put(row.question).put(row.time).put(row.served).put(row.label).put(row.prior);
+    to.put(static_cast<std::uint8_t>(row.minority));
   }
+  to.put(static_cast<std::uint64_t>(losses_.size()));
+  for (const auto& [version, losses] : losses_) to.put(version).put(losses);
 }
 
 void Scoreboard::load(Decoder& from) {
@@ -146,21 +169,28 @@ void Scoreboard::load(Decoder& from) {
     metrics.load(from);
     learners_.emplace(version, std::move(metrics));
   }
-  ring_.clear();
+  recorded_.clear();
+  const auto recorded = from.get<std::uint64_t>();
+  oldest_ = from.get<std::uint64_t>();
+  for (std::uint64_t i = 0; i < recorded; ++i) {
+    Recorded row;
+    row.question = from.get<std::uint64_t>();
+    row.time = from.get<Millis>();
+    row.served = from.get<double>();
+    row.label = from.get<double>();
+    row.prior = from.get<double>();
+    row.minority = from.get<std::uint8_t>() != 0;
+    recorded_.push_back(row);
+  }
+  losses_.clear();
   for (auto n = from.get<std::uint64_t>(); n > 0; --n) {
-    Entry entry;
-    entry.pair.question = from.get<std::uint64_t>();
-    entry.pair.time = from.get<Millis>();
-    entry.pair.champion = from.get<double>();
-    entry.pair.minority = from.get<std::uint8_t>() != 0;
-    entry.served = from.get<std::uint8_t>() != 0;
-    entry.label = from.get<double>();
-    entry.prior = from.get<double>();
-    for (auto count = from.get<std::uint64_t>(); count > 0; --count) {
-      const auto version = from.get<std::uint64_t>();
-      entry.learners.emplace_back(version, from.get<double>());
-    }
-    ring_.push_back(std::move(entry));
+    const auto version = from.get<std::uint64_t>();
+    losses_[version] = from.vector<double>();
+  }
+  const auto fits = [](const auto& named) { return named.second.size() == kRecorded; };
+  if (recorded > kRecorded || oldest_ >= kRecorded ||
+      !std::all_of(losses_.begin(), losses_.end(), fits)) {
+    throw Error(ErrorKind::corrupt, "saved recorded losses do not fit together");
   }
 }
 

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <optional>
 #include <span>
@@ -43,10 +42,10 @@ class Scoreboard {
   /// Losses of the answers as served against a learner's, newest 10,000 rows that have both.
   std::vector<PairedLoss> recorded(std::uint64_t version) const;
 
-  /// The rows recorded, oldest first.
-  std::size_t recorded_size() const { return ring_.size(); }
-  const PairedLoss& recorded_pair(std::size_t i) const { return ring_[i].pair; }
-  double recorded_label(std::size_t i) const { return ring_[i].label; }
+  /// The rows recorded, oldest first; the pair has no candidate's loss.
+  std::size_t recorded_size() const { return recorded_.size(); }
+  PairedLoss recorded_pair(std::size_t i) const;
+  double recorded_label(std::size_t i) const { return recorded_[slot(i)].label; }
 
   /// Mean loss of a learner and of the prior over the newest `rows` recorded rows; nullopt where
   /// the learner has not answered them all.
@@ -69,14 +68,17 @@ class Scoreboard {
   void load(Decoder& from);
 
  private:
-  struct Entry {
-    PairedLoss pair;
-    bool served = false;
+  struct Recorded {
+    std::uint64_t question = 0;
+    Millis time = 0;
+    double served = 0;  ///< loss of the answer as served; NaN: none
     double label = 0;
-    double prior = 0;
-    std::vector<std::pair<std::uint64_t, double>> learners;
+    double prior = 0;  ///< loss of the prior
+    bool minority = false;
   };
-  static const double* find(const Entry& entry, std::uint64_t version);
+  /// Where the i-th oldest recorded row is.
+  std::size_t slot(std::size_t i) const { return (oldest_ + i) % kRecorded; }
+  const std::vector<double>* losses(std::uint64_t version) const;
 
   void add_metrics(const SettledRows& rows);
 
@@ -86,7 +88,9 @@ class Scoreboard {
   Metrics live_;
   Baselines baselines_;
   std::map<std::uint64_t, Metrics> learners_;
-  std::deque<Entry> ring_;
+  std::vector<Recorded> recorded_;  ///< a ring of kRecorded, once it is full
+  std::size_t oldest_ = 0;
+  std::map<std::uint64_t, std::vector<double>> losses_;  ///< by version and place; NaN: no answer
 };
 
 }  // namespace freshet
