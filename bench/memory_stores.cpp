@@ -1,5 +1,8 @@
 #include "bench/memory_stores.h"
 
+#include <span>
+#include <utility>
+
 namespace freshet {
 
 std::uint64_t MemoryLog::append(const LogBatch& batch) {
@@ -7,12 +10,15 @@ std::uint64_t MemoryLog::append(const LogBatch& batch) {
   return head();
 }
 
-void MemoryLog::read(std::uint64_t begin, std::uint64_t end,
-                     const std::function<bool(std::uint64_t, std::string_view)>& each) const {
-  if (end > head()) throw Error(ErrorKind::corrupt, "read beyond the head of a log in memory");
-  for (std::uint64_t position = begin; position < end; ++position) {
-    if (!each(position, records_[position])) return;
+std::shared_ptr<const RecordBatch> MemoryLog::batch(std::uint64_t position) const {
+  if (position >= head()) {
+    throw Error(ErrorKind::corrupt, "read beyond the head of a log in memory");
   }
+  const std::span<const std::string> rest = std::span(records_).subspan(position);
+  const std::size_t count = batch_length(rest);
+  std::string payload = batch_payload(rest.first(count));
+  const std::string hash = batch_hash(position, count, payload);
+  return std::make_shared<const RecordBatch>(position, count, std::move(payload), hash);
 }
 
 void MemoryJournal::commit(CheckpointRecord record) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -15,8 +16,7 @@ class MemoryLog : public EventLog {
  public:
   std::uint64_t head() const override { return records_.size(); }
   std::uint64_t append(const LogBatch& batch) override;
-  void read(std::uint64_t begin, std::uint64_t end,
-            const std::function<bool(std::uint64_t, std::string_view)>& each) const override;
+  std::shared_ptr<const RecordBatch> batch(std::uint64_t position) const override;
   IngestCounts counts() const override { return {records_.size(), 0, 0, 0}; }
   std::uint64_t ordinals() const override { return records_.size(); }
   std::optional<SourceProgress> progress(const std::string& /*name*/) const override { return {}; }
@@ -36,6 +36,7 @@ class MemoryLog : public EventLog {
 class MemoryJournal : public Journal {
  public:
   void commit(CheckpointRecord record) override;
+  void settle() override {}
   std::string put_artifact(const std::string& bytes) override;
   std::string get_artifact(const std::string& sha256) override { return artifacts_.at(sha256); }
   Revision last_revision(std::uint64_t version) override { return revisions_.at(version); }

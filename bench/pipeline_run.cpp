@@ -51,9 +51,10 @@ double PipelineRun::seconds() const {
     {
       OpenPipeline open(workspace, config_.pipeline, config_, {});
       seconds = seconds_of([&] {
-        while (open.pipeline.advance(open.reader->head(), 64)) {
+        while (open.pipeline.advance(open.log->head(), 64)) {
         }
         open.pipeline.checkpoint();
+        open.journal.settle();
       });
     }
     fs::rename(log, folder_ + "/log.db");

@@ -59,6 +59,7 @@ class Backtest {
       store_->ask(i, static_cast<Millis>(i) * kSecond, columns);
     }
     store_->flush();
+    store_->sync();
     models_ = {trained_model(PlantedRows(1, 2048), 1), trained_model(PlantedRows(1, 2048), 2)};
   }
 

@@ -47,7 +47,9 @@ void SimulatedLearning::follow(std::uint64_t version, std::uint64_t next_row) {
 
 void SimulatedLearning::drop(std::uint64_t version) { students_.erase(version); }
 
-void SimulatedLearning::post(const Segment& segment) {
+void SimulatedLearning::wait() {
+  const Segment& segment = *posted_.front();
+  posted_.pop_front();
   for (auto& [version, student] : students_) {
     if (!student.takes_part) continue;
     student.answers.resize(segment.questions);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <deque>
 #include <map>
 #include <string>
 #include <vector>
@@ -23,8 +24,8 @@ class SimulatedLearning : public Learning {
   void collect(std::uint64_t version) override;
   void follow(std::uint64_t version, std::uint64_t next_row) override;
   void drop(std::uint64_t version) override;
-  void post(const Segment& segment) override;
-  void wait() override {}
+  void post(const Segment& segment) override { posted_.push_back(&segment); }
+  void wait() override;
   bool done() const override { return true; }
   std::span<const float> answers(std::uint64_t version) const override;
   Snapshot snapshot(std::uint64_t version) override;
@@ -49,6 +50,7 @@ class SimulatedLearning : public Learning {
   const std::size_t learners_;
   std::size_t orders_ = 0;
   std::map<std::uint64_t, Student> students_;
+  std::deque<const Segment*> posted_;  ///< not waited for yet
 };
 
 }  // namespace freshet

@@ -7,12 +7,10 @@
 
 namespace freshet {
 
-Asker::Asker(const PipelineConfig& config, const EventLog& log, RowStore& store,
-             std::size_t read_chunk)
+Asker::Asker(const PipelineConfig& config, const EventLog& log, RowStore& store)
     : config_(config),
       log_(log),
       store_(store),
-      read_chunk_(read_chunk),
       features_(config.schema, config.features),
       join_(config.schema),
       watermark_(config.schema.out_of_orderness),
@@ -102,20 +100,8 @@ bool Asker::full(const Segment& segment) const {
 }
 
 std::string_view Asker::record(std::uint64_t head) {
-  const std::uint64_t count = offsets_.empty() ? 0 : offsets_.size() - 1;
-  if (position_ < buffer_begin_ || position_ >= buffer_begin_ + count) {
-    buffer_.clear();
-    offsets_.assign(1, 0);
-    buffer_begin_ = position_;
-    log_.read(position_, std::min<std::uint64_t>(head, position_ + read_chunk_),
-              [this](std::uint64_t, std::string_view bytes) {
-                buffer_.append(bytes);
-                offsets_.push_back(buffer_.size());
-                return true;
-              });
-  }
-  const std::size_t at = position_ - buffer_begin_;
-  return std::string_view(buffer_).substr(offsets_[at], offsets_[at + 1] - offsets_[at]);
+  if (batch_ == nullptr || !batch_->holds(position_)) batch_ = log_.batch(position_, head);
+  return batch_->record(position_);
 }
 
 void Asker::save(Encoder& to) const {
@@ -131,7 +117,7 @@ void Asker::load(Decoder& from) {
   watermark_.load(from);
   join_.load(from);
   features_.load(from);
-  offsets_.clear();
+  batch_.reset();
 }
 
 }  // namespace freshet

@@ -9,6 +9,7 @@
 #include "stream/event_log.h"
 #include "stream/feature_set.h"
 #include "stream/label_join.h"
+#include "stream/read_ahead.h"
 #include "stream/row_store.h"
 #include "stream/watermark.h"
 
@@ -22,9 +23,8 @@ class Asker {
   /// Segments that hold no tick end after this many questions or rows.
   static constexpr std::size_t kMaxSegment = 1024;
 
-  /// `read_chunk`: records read from the log at a time; it changes no result.
-  Asker(const PipelineConfig& config, const EventLog& log, RowStore& store,
-        std::size_t read_chunk = 4096);
+  /// `log` is left to it (a reader of its own).
+  Asker(const PipelineConfig& config, const EventLog& log, RowStore& store);
 
   /// Builds the next segment from the records below `head`; false when there is nothing to add.
   /// A segment ends at a tick, at kMaxSegment, or at `head`.
@@ -48,20 +48,17 @@ class Asker {
   std::string_view record(std::uint64_t head);
 
   const PipelineConfig& config_;
-  const EventLog& log_;
+  ReadAhead log_;
   RowStore& store_;
-  const std::size_t read_chunk_;
   FeatureSet features_;
   LabelJoin join_;
   Watermark watermark_;
   std::uint64_t position_ = 0;  ///< next record
   bool closed_ = false;
 
-  Event event_;                ///< reused
-  std::vector<float> vector_;  ///< reused
-  std::string buffer_;         ///< records [buffer_begin_, …) read ahead
-  std::vector<std::size_t> offsets_;
-  std::uint64_t buffer_begin_ = 0;
+  Event event_;                               ///< reused
+  std::vector<float> vector_;                 ///< reused
+  std::shared_ptr<const RecordBatch> batch_;  ///< read last
 };
 
 }  // namespace freshet

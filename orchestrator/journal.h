@@ -12,9 +12,13 @@ class Journal {
  public:
   virtual ~Journal() = default;
 
-  /// Makes everything of one moment durable: the rows first, then the record in one transaction.
+  /// Everything of one moment becomes durable, perhaps after the return: the rows first, then
+  /// the artifacts put since the last commit, then the record in one transaction. Commits become
+  /// durable in their order. Throws what an earlier one met.
   virtual void commit(CheckpointRecord record) = 0;
-  /// Stores an artifact; gives its sha256.
+  /// All that was committed is durable on return. Throws what a commit met.
+  virtual void settle() = 0;
+  /// Takes an artifact, to be stored with the next commit; gives its sha256.
   virtual std::string put_artifact(const std::string& bytes) = 0;
   /// Throws Error{corrupt} or Error{not_found}.
   virtual std::string get_artifact(const std::string& sha256) = 0;

@@ -32,7 +32,11 @@ struct TrainingOrder {
 
 /// The learning side of a pipeline: learners that answer and learn each segment, and candidates
 /// that stand still. Each is named by its version number. All functions are called by the pipeline
-/// thread; between `post` and `wait` only `answers` of the segment before may be used.
+/// thread.
+///
+/// Segments are posted ahead and waited for in the same order: `answers`, `snapshot` and `stopped`
+/// tell how things stood at the end of the segment last waited for. `cut` and `save` are of
+/// learners as they are, and may be called only when every posted segment was waited for.
 class Learning {
  public:
   virtual ~Learning() = default;
@@ -45,13 +49,16 @@ class Learning {
   /// A frozen candidate from the worker; `collect` waits until it is there.
   virtual void order(const TrainingOrder& order) = 0;
   virtual void collect(std::uint64_t version) = 0;
-  /// A frozen candidate learns the rows from its end to `next_row` and takes part from then on.
+  /// A frozen candidate learns the rows from its end to `next_row`, which ends the segment last
+  /// waited for, and takes part from then on.
   virtual void follow(std::uint64_t version, std::uint64_t next_row) = 0;
   /// Forgets a learner, a candidate or an order.
   virtual void drop(std::uint64_t version) = 0;
 
-  /// Every learner answers the segment's questions and learns its rows, in log order.
+  /// Every learner answers the segment's questions and learns its rows, in log order. The segment
+  /// must stay as it is until it was waited for.
   virtual void post(const Segment& segment) = 0;
+  /// Waits for the oldest segment posted.
   virtual void wait() = 0;
   /// True when `wait` would not block.
   virtual bool done() const = 0;

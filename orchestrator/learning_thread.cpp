@@ -51,8 +51,11 @@ const LearningThread::Student& LearningThread::student(std::uint64_t version) co
 
 void LearningThread::start(std::uint64_t version, std::size_t recipe, std::uint64_t seed,
                            std::uint64_t next_row) {
-  students_[version].learner =
+  settle();
+  Student& student = students_[version];
+  student.learner =
       std::make_unique<Learner>(spec(recipe), config_.learners[recipe], seed, next_row);
+  student.standing = standing(*student.learner);
 }
 
 void LearningThread::cut(std::uint64_t version, std::uint64_t learner) {
@@ -77,12 +80,15 @@ void LearningThread::collect(std::uint64_t version) {
   order_changed_.wait(lock, [&] { return order->done; });
   orders_.erase(version);
   if (!order->error.empty()) throw Error(ErrorKind::unavailable, order->error);
+  settle();
   Student& student = students_[version];
   student.learner = std::move(order->trained);
   student.takes_part = false;
+  student.standing = standing(*student.learner);
 }
 
 void LearningThread::follow(std::uint64_t version, std::uint64_t next_row) {
+  settle();
   Student& followed = student(version);
   constexpr std::uint64_t kRows = 256;
   std::vector<float> vectors(kRows * layout_.size());
@@ -95,10 +101,15 @@ void LearningThread::follow(std::uint64_t version, std::uint64_t next_row) {
       followed.learner->learn(vectors.data() + (i - row) * layout_.size(), labels[i - row]);
     }
   }
+  followed.standing = standing(*followed.learner);
   followed.takes_part = true;
+  for (const Segment* segment : posted_) {
+    followed.ahead.push_back(study(*followed.learner, *segment));
+  }
 }
 
 void LearningThread::drop(std::uint64_t version) {
+  settle();
   students_.erase(version);
   const std::lock_guard lock(order_mutex_);
   const auto found = orders_.find(version);
@@ -109,8 +120,7 @@ void LearningThread::drop(std::uint64_t version) {
 
 void LearningThread::post(const Segment& segment) {
   const std::lock_guard lock(segment_mutex_);
-  segment_ = &segment;
-  studying_.store(true, std::memory_order_release);
+  posted_.push_back(&segment);
   segment_changed_.notify_all();
 }
 
@@ -118,26 +128,42 @@ void LearningThread::post(const Segment& segment) {
 // here. Which thread studies can change no bit.
 void LearningThread::wait() {
   std::unique_lock lock(segment_mutex_);
-  if (segment_ != nullptr && !claimed_) study_posted(lock);
-  segment_changed_.wait(lock, [this] { return segment_ == nullptr; });
+  if (studied_ == 0 && unstudied()) study_next(lock);
+  segment_changed_.wait(lock, [this] { return studied_ > 0; });
   if (!study_error_.empty()) throw Error(ErrorKind::unavailable, study_error_);
+  posted_.pop_front();
+  --studied_;
+  for (auto& [version, student] : students_) {
+    if (student.ahead.empty()) continue;
+    student.standing = std::move(student.ahead.front());
+    student.ahead.pop_front();
+  }
+}
+
+void LearningThread::settle() {
+  std::unique_lock lock(segment_mutex_);
+  while (unstudied()) study_next(lock);
+  segment_changed_.wait(lock, [this] { return studied_ == posted_.size(); });
 }
 
 std::span<const float> LearningThread::answers(std::uint64_t version) const {
-  return student(version).answers;
+  return student(version).standing.answers;
+}
+
+LearningThread::Standing LearningThread::standing(Learner& learner) {
+  return {{}, {learner.model(), learner.state(), learner.learned_end()}, learner.stopped()};
 }
 
 // Questions are answered in runs, with the weights of the full batches before each.
-void LearningThread::study(Student& student, const Segment& segment) {
-  Learner& learner = *student.learner;
+LearningThread::Standing LearningThread::study(Learner& learner, const Segment& segment) {
   const std::size_t width = layout_.size();
   const std::size_t outputs = learner.spec().outputs;
-  student.answers.resize(segment.questions * outputs);
+  std::vector<float> answers(segment.questions * outputs);
   std::uint32_t answered = 0;
   const auto answer_until = [&](std::uint32_t end) {
     if (end == answered) return;
     learner.model()->predict(segment.vectors.data() + answered * width, end - answered,
-                             student.answers.data() + answered * outputs);
+                             answers.data() + answered * outputs);
     answered = end;
   };
   for (std::size_t i = 0; i < segment.rows.size(); ++i) {
@@ -146,34 +172,35 @@ void LearningThread::study(Student& student, const Segment& segment) {
     learner.learn(segment.row_vectors.data() + i * width, static_cast<float>(row.label));
   }
   answer_until(segment.questions);
+  Standing after = standing(learner);
+  after.answers = std::move(answers);
+  return after;
 }
 
-void LearningThread::study_posted(std::unique_lock<std::mutex>& lock) {
-  const Segment& segment = *segment_;
+void LearningThread::study_next(std::unique_lock<std::mutex>& lock) {
+  const Segment& segment = *posted_[studied_];
   claimed_ = true;
   lock.unlock();
+  std::vector<std::pair<Student*, Standing>> results;
   std::string error;
   try {
     for (auto& [version, student] : students_) {
-      if (student.takes_part) study(student, segment);
+      if (student.takes_part) results.emplace_back(&student, study(*student.learner, segment));
     }
   } catch (const std::exception& e) {
     error = e.what();
   }
   lock.lock();
-  study_error_ = error;
-  segment_ = nullptr;
+  for (auto& [student, result] : results) student->ahead.push_back(std::move(result));
+  if (study_error_.empty()) study_error_ = error;
+  ++studied_;
   claimed_ = false;
-  studying_.store(false, std::memory_order_release);
+  segment_changed_.notify_all();
 }
 
 void LearningThread::learn_loop(const std::stop_token& stop) {
   std::unique_lock lock(segment_mutex_);
-  const auto posted = [this] { return segment_ != nullptr && !claimed_; };
-  while (segment_changed_.wait(lock, stop, posted)) {
-    study_posted(lock);
-    segment_changed_.notify_all();
-  }
+  while (segment_changed_.wait(lock, stop, [this] { return unstudied(); })) study_next(lock);
 }
 
 void LearningThread::work_loop(const std::stop_token& stop) {
@@ -219,19 +246,11 @@ void LearningThread::train(Order& order) {
 }
 
 Snapshot LearningThread::snapshot(std::uint64_t version) {
-  Student& owner = student(version);
-  const std::uint64_t end = owner.learner->learned_end();
-  if (owner.snapshot.model == nullptr || owner.snapshot_end != end) {
-    owner.snapshot.model = owner.learner->model();
-    owner.snapshot.state = std::make_shared<const ModelState>(owner.learner->state());
-    owner.snapshot.row = end;
-    owner.snapshot_end = end;
-  }
-  return owner.snapshot;
+  return student(version).standing.snapshot;
 }
 
 std::optional<std::string> LearningThread::stopped(std::uint64_t version) const {
-  return student(version).learner->stopped();
+  return student(version).standing.stopped;
 }
 
 std::string LearningThread::artifact(std::size_t recipe, const Snapshot& snapshot) const {
@@ -252,12 +271,13 @@ std::string LearningThread::save(std::uint64_t version) const {
 
 void LearningThread::load(std::uint64_t version, std::size_t recipe, const std::string& state,
                           bool takes_part) {
+  settle();
   Student& student = students_[version];
   student.learner = std::make_unique<Learner>(spec(recipe), config_.learners.at(recipe), 0, 0);
   Decoder from(state);
   student.learner->load(from, reader(store_));
   student.takes_part = takes_part;
-  student.snapshot = {};
+  student.standing = standing(*student.learner);
 }
 
 }  // namespace freshet

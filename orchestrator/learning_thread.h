@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -33,7 +34,7 @@ class LearningThread : public Learning {
   void drop(std::uint64_t version) override;
   void post(const Segment& segment) override;
   void wait() override;
-  bool done() const override { return !studying_.load(std::memory_order_acquire); }
+  bool done() const override { return studied_.load(std::memory_order_acquire) > 0; }
   std::span<const float> answers(std::uint64_t version) const override;
   Snapshot snapshot(std::uint64_t version) override;
   std::optional<std::string> stopped(std::uint64_t version) const override;
@@ -48,12 +49,17 @@ class LearningThread : public Learning {
   void delay_worker(std::uint64_t seed) { worker_delay_seed_ = seed; }
 
  private:
+  /// How a learner stands at the end of a segment.
+  struct Standing {
+    std::vector<float> answers;
+    Snapshot snapshot;
+    std::optional<std::string> stopped;
+  };
   struct Student {
     std::unique_ptr<Learner> learner;
     bool takes_part = true;
-    std::vector<float> answers;
-    Snapshot snapshot;  ///< cached until the learner learns
-    std::uint64_t snapshot_end = 0;
+    Standing standing;           ///< at the end of the segment last waited for
+    std::deque<Standing> ahead;  ///< of segments studied since; under segment_mutex_
   };
   struct Order {
     TrainingOrder order;
@@ -65,10 +71,14 @@ class LearningThread : public Learning {
 
   ModelSpec spec(std::size_t recipe) const;
   RowReader reader(RowStore& store) const;
-  void study(Student& student, const Segment& segment);
-  /// Every learner studies the posted segment. The lock, held on entry and on return, is free
-  /// meanwhile.
-  void study_posted(std::unique_lock<std::mutex>& lock);
+  static Standing standing(Learner& learner);
+  Standing study(Learner& learner, const Segment& segment);
+  bool unstudied() const { return !claimed_ && studied_ < posted_.size(); }
+  /// Every learner studies the oldest unstudied segment. The lock, held on entry and on return, is
+  /// free meanwhile.
+  void study_next(std::unique_lock<std::mutex>& lock);
+  /// All that was posted is studied: learners may be changed.
+  void settle();
   void learn_loop(const std::stop_token& stop);
   void work_loop(const std::stop_token& stop);
   void train(Order& order);
@@ -84,10 +94,10 @@ class LearningThread : public Learning {
 
   std::mutex segment_mutex_;
   std::condition_variable_any segment_changed_;
-  const Segment* segment_ = nullptr;  ///< under segment_mutex_: posted, or being studied
-  bool claimed_ = false;              ///< under segment_mutex_: a thread studies segment_
-  std::atomic<bool> studying_ = false;
-  std::string study_error_;
+  std::deque<const Segment*> posted_;     ///< under segment_mutex_: not waited for yet
+  std::atomic<std::size_t> studied_ = 0;  ///< how many of them are; changed under segment_mutex_
+  bool claimed_ = false;                  ///< under segment_mutex_: a thread studies the next one
+  std::string study_error_;               ///< under segment_mutex_
 
   mutable std::mutex order_mutex_;
   std::condition_variable_any order_changed_;

@@ -2,49 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <chrono>
+#include <cstdio>
 #include <utility>
 
 #include "registry/registry.h"
 
 namespace freshet {
-
-namespace {
-
-// For people only: no decision reads it.
-std::string wall_clock_text() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return format_time(std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
-}
-
-}  // namespace
-
-void WorkspaceJournal::commit(CheckpointRecord record) {
-  const std::string wall = wall_clock_text();
-  for (Decision& decision : record.decisions) decision.wall_time = wall;
-  store_.flush();
-  workspace_.registry().commit(pipeline_, record);
-}
-
-std::string WorkspaceJournal::put_artifact(const std::string& bytes) {
-  return workspace_.artifacts().put(bytes);
-}
-
-std::string WorkspaceJournal::get_artifact(const std::string& sha256) {
-  return workspace_.artifacts().get(sha256);
-}
-
-Revision WorkspaceJournal::last_revision(std::uint64_t version) {
-  std::optional<Revision> last;
-  for (const Revision& revision : workspace_.registry().revisions(pipeline_, version)) {
-    if (!revision.artifact.empty() && (!last || revision.row >= last->row)) last = revision;
-  }
-  if (!last) {
-    throw Error(ErrorKind::not_found,
-                fmt::format("version {} has never served: nothing to roll back to", version));
-  }
-  return *last;
-}
 
 namespace {
 
@@ -108,11 +71,18 @@ OpenPipeline::OpenPipeline(Workspace& workspace, const std::string& name,
       store(open_store(workspace, config)),
       learning(config, *store, workspace.rows_path(name)),
       journal(workspace, name, *store),
-      pipeline(config, *reader, *store, learning, journal, knobs.read_chunk) {
+      pipeline(config, *reader, *store, learning, journal) {
   collect_orphans(workspace);
   if (knobs.worker_delay) learning.delay_worker(*knobs.worker_delay);
   const std::optional<CheckpointRecord> checkpoint = workspace.registry().checkpoint(name);
-  if (!checkpoint) {
+  // Rows derive from the log: where they are lost (a power cut, a deleted file), so is the state.
+  const bool rows_lost =
+      checkpoint && (store->questions() < checkpoint->questions || store->rows() < checkpoint->row);
+  if (rows_lost) {
+    fmt::print(stderr, "{} does not reach its checkpoint: all is derived from the log again\n",
+               workspace.rows_path(name));
+  }
+  if (!checkpoint || rows_lost) {
     store->cut(0, 0);
     pipeline.begin();
     pipeline.replay(workspace.registry().commands(name));
@@ -131,16 +101,18 @@ OpenPipeline::OpenPipeline(Workspace& workspace, const std::string& name,
 
 void OpenPipeline::command(Workspace& workspace, CommandRecord record) {
   // What was recorded is in force before anything new is.
-  while (!pipeline.replayed() && pipeline.advance(reader->head(), 1)) {
+  while (!pipeline.replayed() && pipeline.advance(log->head(), 1)) {
   }
   record.position = pipeline.position();
   record.wall_time = wall_clock_text();
   record.sequence = workspace.registry().commands(config.pipeline).size() + 1;
   // One that is refused throws here and leaves nothing behind; once recorded it is replayed if the
   // checkpoint doesn't come to be.
+  journal.settle();
   pipeline.apply(record);
   workspace.registry().add_command(config.pipeline, record);
   pipeline.checkpoint();
+  journal.settle();
 }
 
 }  // namespace freshet

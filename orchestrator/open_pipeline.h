@@ -5,10 +5,10 @@
 #include <string>
 
 #include "orchestrator/config.h"
-#include "orchestrator/journal.h"
 #include "orchestrator/learning_thread.h"
 #include "orchestrator/pipeline.h"
 #include "orchestrator/workspace.h"
+#include "orchestrator/workspace_journal.h"
 #include "stream/event_log.h"
 #include "stream/row_store.h"
 
@@ -16,25 +16,8 @@ namespace freshet {
 
 /// What a run may change about how it works, never about what comes out.
 struct RunKnobs {
-  std::size_t read_chunk = 4096;              ///< records polled and read at a time
+  std::size_t read_chunk = 4096;              ///< records polled at a time
   std::optional<std::uint64_t> worker_delay;  ///< seed of random delays in the worker
-};
-
-/// A journal in a workspace's registry and artifact store.
-class WorkspaceJournal : public Journal {
- public:
-  WorkspaceJournal(Workspace& workspace, std::string pipeline, RowStore& store)
-      : workspace_(workspace), pipeline_(std::move(pipeline)), store_(store) {}
-
-  void commit(CheckpointRecord record) override;
-  std::string put_artifact(const std::string& bytes) override;
-  std::string get_artifact(const std::string& sha256) override;
-  Revision last_revision(std::uint64_t version) override;
-
- private:
-  Workspace& workspace_;
-  const std::string pipeline_;
-  RowStore& store_;
 };
 
 /// A pipeline of an owned workspace with all it needs, at its last checkpoint, ready to go on.

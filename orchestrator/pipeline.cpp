@@ -7,21 +7,24 @@ namespace freshet {
 
 namespace {
 
-constexpr std::size_t kAhead = 16;  // segments asked before they are judged
-constexpr std::uint64_t kCheckpointRows = 65536;
-constexpr std::uint64_t kCheckpointQuestions = 131072;
+constexpr std::size_t kAhead = 16;     // segments asked before they are judged, at most
+constexpr std::size_t kKeptAhead = 6;  // and, where there are so many records, at least
+constexpr std::uint64_t kCheckpointRows = 131072;
+constexpr std::uint64_t kCheckpointQuestions = 262144;
 
 }  // namespace
 
 Pipeline::Pipeline(const PipelineConfig& config, const EventLog& log, RowStore& store,
-                   Learning& learning, Journal& journal, std::size_t read_chunk)
+                   Learning& learning, Journal& journal)
     : config_(config),
       config_hash_(config_hash(config)),
       store_(store),
       learning_(learning),
       journal_(journal),
-      asker_(config, log, store, read_chunk),
+      asker_(config, log, store),
       scoreboard_(config),
+      cuts_(std::any_of(config.retrain.actions.begin(), config.retrain.actions.end(),
+                        [](const auto& a) { return a.kind == RetrainKind::cut; })),
       trigger_row_(config.retrain.when.size(), 0),
       trigger_time_(config.retrain.when.size(), Watermark::kNone) {}
 
@@ -54,20 +57,38 @@ bool Pipeline::advance(std::uint64_t log_head, std::size_t max_segments) {
     while (command_due()) apply_due_command();
     head = commands_.empty() ? log_head : std::min(log_head, commands_.front().position);
     if (asked_.empty() && !ask()) return command_due();
-    const Segment& segment = asked_.front();
-    learning_.post(segment);
-    answer_served(segment);
     // What runs ahead must not outrun a checkpoint: it holds the asker's state and the judge's.
-    while (!checkpoint_due_ && asked_.size() < kAhead && !learning_.done() && ask()) {
+    post_ahead();
+    while (!checkpoint_due_ && asked_.size() < kAhead &&
+           (asked_.size() < kKeptAhead || !learning_.done()) && ask()) {
+      post_ahead();
     }
+    const Segment& segment = asked_.front();
+    answer_served(segment);
     scoreboard_.catch_up();
     learning_.wait();
     judge(segment);
     spare_.push_back(std::move(asked_.front()));
     asked_.pop_front();
+    --posted_;
     if (checkpoint_due_ && asked_.empty()) checkpoint();
   }
   return true;
+}
+
+void Pipeline::post_ahead() {
+  while (posted_ < asked_.size()) {
+    if (posted_ > 0 && wants_learner(asked_[posted_ - 1])) return;
+    learning_.post(asked_[posted_++]);
+  }
+}
+
+bool Pipeline::wants_learner(const Segment& segment) const {
+  return segment.at_tick && (cuts_ || anchor_row(segment.end_row()));
+}
+
+bool Pipeline::anchor_row(std::uint64_t row) const {
+  return row % config_.promote.refresh.keep_every_rows < config_.tick_rows;
 }
 
 std::vector<std::uint64_t> Pipeline::active_versions() const {
@@ -188,8 +209,7 @@ void Pipeline::checkpoint() {
   pending_.position = position_;
   pending_.row = row_;
   pending_.questions = question_;
-  pending_.state = save();
-  pending_.fingerprint = fingerprint_parts();
+  save(pending_);
   journal_.commit(std::move(pending_));
   pending_ = {};
   checkpoint_due_ = false;

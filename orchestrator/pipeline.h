@@ -31,7 +31,7 @@ namespace freshet {
 class Pipeline {
  public:
   Pipeline(const PipelineConfig& config, const EventLog& log, RowStore& store, Learning& learning,
-           Journal& journal, std::size_t read_chunk = 4096);
+           Journal& journal);
 
   /// A new pipeline: its learners start with the first row.
   void begin();
@@ -42,7 +42,7 @@ class Pipeline {
   /// there is more. Checkpoints are made on the way.
   bool advance(std::uint64_t head, std::size_t max_segments);
 
-  /// Makes the state durable as it stands.
+  /// Commits the state as it stands to the journal.
   void checkpoint();
 
   /// Commands recorded but not in the state yet: each takes effect when the pipeline has come to
@@ -84,15 +84,16 @@ class Pipeline {
   /// Decisions made since the last call, for progress lines.
   std::vector<Decision> take_news();
 
-  /// Hashes of the parts of the state that are not in a store of their own, as JSON.
-  std::string fingerprint_parts() const;
-
  private:
   // pipeline_commands.cpp: recorded commands.
   bool command_due() const;
   void apply_due_command();
 
   // pipeline.cpp: the flow.
+  /// Learning runs ahead of judging, but not past a tick that may need a learner as it is.
+  void post_ahead();
+  bool wants_learner(const Segment& segment) const;
+  bool anchor_row(std::uint64_t row) const;
   void judge(const Segment& segment);
   void record_answers(const Segment& segment);
   void answer_served(const Segment& segment);
@@ -150,9 +151,12 @@ class Pipeline {
   EvaluationPolicy evaluation_policy(Millis started) const;
 
   // pipeline_checkpoint.cpp: all state, saved and loaded.
-  std::string save() const;
+  void save(CheckpointRecord& record) const;
+  void save_learners(Encoder& to) const;
+  void save_evaluations(Encoder& to) const;
   void load_learners(Decoder& from);
   void load_champion(Decoder& from);
+  void load_candidates(Decoder& from);
   void load_evaluations(Decoder& from);
   void fall_back();
 
@@ -167,6 +171,8 @@ class Pipeline {
   // Segments asked ahead of the one being judged; front() is next.
   std::vector<Segment> spare_;
   std::deque<Segment> asked_;
+  std::size_t posted_ = 0;  ///< how many of them were given to the learners
+  const bool cuts_;         ///< the policy may cut a candidate from a learner at any tick
 
   // As of the last segment judged.
   std::uint64_t position_ = 0;
@@ -194,7 +200,6 @@ class Pipeline {
   std::vector<std::uint64_t> trigger_row_;  ///< per trigger: row at which it last fired
   std::vector<Millis> trigger_time_;
   Millis last_trigger_time_ = Watermark::kNone;
-  std::uint64_t last_anchor_row_ = 0;
 
   std::deque<CommandRecord> commands_;  ///< to be replayed, by (position, sequence)
   std::uint64_t applied_command_ = 0;   ///< sequence of the last command in the state

@@ -120,6 +120,7 @@ void Pipeline::place_order(const Candidate& candidate) {
         learning_.from_artifact(journal_.get_artifact(candidate.warm_start), 0).state;
   }
   store_.flush();
+  store_.sync();  // the worker reads the file
   learning_.order(order);
 }
 

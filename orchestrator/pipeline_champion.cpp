@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "orchestrator/pipeline.h"
@@ -15,7 +16,6 @@ void Pipeline::serve(ServedRevision revision, Decision receipt) {
   champion_question_ = question_;
   holding_ = false;
   store_artifact(*champion_);
-  if (followed_) keep_anchor();
   decide(std::move(receipt));
 }
 
@@ -35,10 +35,9 @@ void Pipeline::store_artifact(ServedRevision& revision) {
 }
 
 void Pipeline::keep_anchor() {
-  store_artifact(*champion_);
-  pending_.revisions.push_back({champion_->version, champion_->row, champion_->artifact,
+  const std::string weights = champion_->row == row_ ? champion_->artifact : "";
+  pending_.revisions.push_back({champion_->version, row_, weights,
                                 journal_.put_artifact(learning_.save(champion_->version))});
-  last_anchor_row_ = row_;
 }
 
 void Pipeline::promote_version(std::uint64_t version, Decision receipt) {
@@ -112,8 +111,8 @@ void Pipeline::start_probation(std::uint64_t version, const Trial* trial) {
   if (pairs.empty() && trial != nullptr) {
     SettledRows rows;
     for (std::size_t i = 0; i < scoreboard_.recorded_size(); ++i) {
-      const PairedLoss& pair = scoreboard_.recorded_pair(i);
-      if (pair.question < trial->start_question) continue;
+      const PairedLoss pair = scoreboard_.recorded_pair(i);
+      if (pair.question < trial->start_question || std::isnan(pair.champion)) continue;
       rows.question.push_back(pair.question);
       rows.label.push_back(scoreboard_.recorded_label(i));
       pairs.push_back(pair);

@@ -75,25 +75,28 @@ void each_count(Counts& c, const Each& each) {
   each(c.rejections), each(c.inconclusive), each(c.superseded), each(c.rollbacks);
 }
 
-constexpr std::uint32_t kStateFormat = 1;
+constexpr std::uint32_t kStateFormat = 2;
 
 }  // namespace
 
-std::string Pipeline::save() const {
+// The parts that a fingerprint is made of hold nothing but what the log and the commands determine.
+void Pipeline::save(CheckpointRecord& record) const {
   Encoder to;
+  const auto part = [&](const char* name, const auto& put) {
+    const std::size_t begin = to.bytes().size();
+    put();
+    record.parts.push_back({name, begin, to.bytes().size()});
+  };
   to.put(kStateFormat);
   asker_.save(to);
-  scoreboard_.save(to);
+  part("live", [&] {
+    scoreboard_.save(to);
+    each_count(counts_, [&](std::uint64_t count) { to.put(count); });
+  });
   to.put(position_).put(row_).put(question_).put(watermark_).put(settled_question_);
   to.put(static_cast<std::uint64_t>(versions_.size()));
   for (const auto& [number, known] : versions_) put_version(to, known);
-  to.put(static_cast<std::uint64_t>(learners_.size()));
-  for (const ActiveLearner& l : learners_) {
-    to.put(l.version).put(static_cast<std::uint64_t>(l.recipe)).put(l.seed).put(l.started_row);
-    to.put(l.restart_row).put(static_cast<std::uint8_t>(l.retiring));
-    to.put(static_cast<std::uint8_t>(l.stopped));
-    to.put(std::string_view(learning_.save(l.version)));
-  }
+  part("learners", [&] { save_learners(to); });
   to.put(static_cast<std::uint8_t>(champion_.has_value()));
   if (champion_) put_revision(to, *champion_);
   to.put(static_cast<std::uint8_t>(previous_.has_value()));
@@ -107,6 +110,23 @@ std::string Pipeline::save() const {
       to.put(std::string_view(learning_.save(c.version)));
     }
   }
+  part("evaluation_state", [&] { save_evaluations(to); });
+  to.put(next_version_).put(next_decision_).put(next_evaluation_).put(applied_command_);
+  to.put(trigger_row_).put(trigger_time_).put(last_trigger_time_);
+  record.state = to.take();
+}
+
+void Pipeline::save_learners(Encoder& to) const {
+  to.put(static_cast<std::uint64_t>(learners_.size()));
+  for (const ActiveLearner& l : learners_) {
+    to.put(l.version).put(static_cast<std::uint64_t>(l.recipe)).put(l.seed).put(l.started_row);
+    to.put(l.restart_row).put(static_cast<std::uint8_t>(l.retiring));
+    to.put(static_cast<std::uint8_t>(l.stopped));
+    to.put(std::string_view(learning_.save(l.version)));
+  }
+}
+
+void Pipeline::save_evaluations(Encoder& to) const {
   to.put(static_cast<std::uint64_t>(trials_.size()));
   for (const Trial& t : trials_) {
     to.put(t.number).put(t.candidate).put(static_cast<std::uint8_t>(t.challenger));
@@ -119,10 +139,6 @@ std::string Pipeline::save() const {
     to.put(static_cast<std::uint8_t>(probation_->concluded));
     probation_->evaluation.save(to);
   }
-  each_count(counts_, [&](std::uint64_t count) { to.put(count); });
-  to.put(next_version_).put(next_decision_).put(next_evaluation_).put(applied_command_);
-  to.put(trigger_row_).put(trigger_time_).put(last_trigger_time_).put(last_anchor_row_);
-  return to.take();
 }
 
 void Pipeline::load(const CheckpointRecord& record) {
@@ -135,6 +151,7 @@ void Pipeline::load(const CheckpointRecord& record) {
   }
   asker_.load(from);
   scoreboard_.load(from);
+  each_count(counts_, [&](std::uint64_t& count) { count = from.get<std::uint64_t>(); });
   position_ = from.get<std::uint64_t>();
   row_ = from.get<std::uint64_t>();
   question_ = from.get<std::uint64_t>();
@@ -148,8 +165,8 @@ void Pipeline::load(const CheckpointRecord& record) {
   }
   load_learners(from);
   load_champion(from);
+  load_candidates(from);
   load_evaluations(from);
-  each_count(counts_, [&](std::uint64_t& count) { count = from.get<std::uint64_t>(); });
   next_version_ = from.get<std::uint64_t>();
   next_decision_ = from.get<std::uint64_t>();
   next_evaluation_ = from.get<std::uint64_t>();
@@ -157,7 +174,6 @@ void Pipeline::load(const CheckpointRecord& record) {
   trigger_row_ = from.vector<std::uint64_t>();
   trigger_time_ = from.vector<Millis>();
   last_trigger_time_ = from.get<Millis>();
-  last_anchor_row_ = from.get<std::uint64_t>();
   if (champion_damage_) fall_back();
 }
 
@@ -208,7 +224,7 @@ void Pipeline::load_champion(Decoder& from) {
   first_champion_row_ = from.get<std::uint64_t>();
 }
 
-void Pipeline::load_evaluations(Decoder& from) {
+void Pipeline::load_candidates(Decoder& from) {
   for (auto n = from.get<std::uint64_t>(); n > 0; --n) {
     Candidate c = get_candidate(from);
     if (c.collected || c.kind == RetrainKind::cut) {
@@ -218,6 +234,9 @@ void Pipeline::load_evaluations(Decoder& from) {
     }
     candidates_.push_back(std::move(c));
   }
+}
+
+void Pipeline::load_evaluations(Decoder& from) {
   for (auto n = from.get<std::uint64_t>(); n > 0; --n) {
     const auto number = from.get<std::uint64_t>();
     const auto candidate = from.get<std::uint64_t>();

@@ -5,7 +5,6 @@
 #include "orchestrator/build_identity.h"
 #include "orchestrator/pipeline.h"
 #include "orchestrator/receipts.h"
-#include "stream/sha256.h"
 #include "trainer/train_step.h"
 
 namespace freshet {
@@ -94,24 +93,6 @@ EvaluationPolicy Pipeline::evaluation_policy(Millis started) const {
   const Millis span = started - store_.time(0);
   policy.cycle = config_.evaluate.cycle.value_or(span > 2 * kDay ? kDay : 0);
   return policy;
-}
-
-std::string Pipeline::fingerprint_parts() const {
-  Sha256 learners;
-  for (const ActiveLearner& learner : learners_) learners.add(learning_.save(learner.version));
-  Encoder live;
-  scoreboard_.save(live);
-  live.put(counts_.refreshes).put(counts_.held_back).put(counts_.candidates);
-  live.put(counts_.promotions).put(counts_.rejections).put(counts_.inconclusive);
-  Sha256 evaluations;
-  for (const Trial& trial : trials_) {
-    Encoder to;
-    to.put(trial.number).put(trial.candidate);
-    trial.evaluation.save(to);
-    evaluations.add(to.bytes());
-  }
-  return fmt::format(R"({{"evaluation_state":"{}","learners":"{}","live":"{}"}})",
-                     evaluations.hex(), learners.hex(), sha256_hex(live.bytes()));
 }
 
 }  // namespace freshet

@@ -218,7 +218,7 @@ void Pipeline::tick_triggers() {
 
 void Pipeline::tick_anchor() {
   if (!champion_ || !followed_) return;
-  if (row_ - last_anchor_row_ >= config_.promote.refresh.keep_every_rows) keep_anchor();
+  if (anchor_row(row_)) keep_anchor();
 }
 
 }  // namespace freshet

@@ -121,9 +121,9 @@ std::string pipeline_name(Workspace& workspace, const std::optional<PipelineConf
 void go_through(OpenPipeline& open, IngestThread& ingest, Progress& progress) {
   while (!stop_requested) {
     const bool ended = ingest.ended();  // before the head: nothing may slip between
-    const bool more = open.pipeline.advance(open.reader->head(), 16);
+    const bool more = open.pipeline.advance(open.log->head(), 16);
     for (const Decision& decision : open.pipeline.take_news()) progress.decision(decision);
-    progress.update(open.pipeline, open.reader->head());
+    progress.update(open.pipeline, open.log->head());
     if (more) continue;
     if (ended) break;
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
@@ -160,12 +160,13 @@ int run(const RunOptions& options) {
       ingest_error = error.what();
     }
     if (!stop_requested) {
-      while (open.pipeline.advance(open.reader->head(), 64)) {
+      while (open.pipeline.advance(open.log->head(), 64)) {
       }
     }
   }
   for (const Decision& decision : open.pipeline.take_news()) progress.decision(decision);
   open.pipeline.checkpoint();
+  open.journal.settle();
   progress.finish();
   if (ingest_failed) throw Error(ErrorKind::unavailable, ingest_error);
   if (stop_requested) {

@@ -55,11 +55,13 @@ class Descriptor {
     }
   }
 
+  /// All of it, from the start.
   std::string read() const {
     std::string bytes;
     std::array<char, 1 << 16> buffer{};
     while (true) {
-      const ssize_t got = ::read(descriptor_, buffer.data(), buffer.size());
+      const ssize_t got =
+          ::pread(descriptor_, buffer.data(), buffer.size(), static_cast<off_t>(bytes.size()));
       if (got < 0 && errno == EINTR) continue;
       if (got < 0) throw refused(path_, "be read", errno);
       if (got == 0) return bytes;
@@ -138,25 +140,31 @@ ArtifactStore ArtifactStore::open(const std::string& folder, bool read_only) {
 }
 
 std::string ArtifactStore::put(const std::string& bytes) {
-  const std::string address = sha256_hex(bytes);
+  std::string address = place(bytes);
+  sync_folder(folder_);
+  return address;
+}
+
+void ArtifactStore::put_all(const std::vector<std::string>& all) {
+  for (const std::string& bytes : all) place(bytes);
+  if (!all.empty()) sync_folder(folder_);
+}
+
+// Its name is durable once the folder is synced; also where it was there before: whoever renamed
+// it may have died before that.
+std::string ArtifactStore::place(const std::string& bytes) {
+  std::string address = sha256_hex(bytes);
   const std::string path = folder_ + "/" + address;
-  if (is_whole(address)) {
-    // Whoever renamed it may have died before its name was durable.
-    sync_folder(folder_);
-    return address;
-  }
+  if (contains(address) && is_whole(address)) return address;
   Temporary temporary(path);
-  {
-    const Descriptor file(temporary.path(), O_WRONLY | O_CREAT | O_EXCL);
-    file.write(bytes);
-    file.sync();
-  }
-  if (sha256_hex(read_file(temporary.path())) != address) {
+  const Descriptor file(temporary.path(), O_RDWR | O_CREAT | O_EXCL);
+  file.write(bytes);
+  file.sync();
+  if (file.read() != bytes) {
     throw Error(ErrorKind::unavailable,
                 fmt::format("{}: read back other bytes than were written", temporary.path()));
   }
   temporary.publish(path);
-  sync_folder(folder_);
   return address;
 }
 

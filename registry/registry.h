@@ -95,14 +95,22 @@ struct CommandRecord {
   std::string wall_time;
 };
 
+/// A stretch of a checkpoint's state that a fingerprint is made of.
+struct StatePart {
+  std::string name;
+  std::size_t begin = 0;
+  std::size_t end = 0;
+};
+
 /// A pipeline's full state at a log position, and everything that belongs to the same moment: one
 /// transaction.
 struct CheckpointRecord {
   std::uint64_t position = 0;  ///< records below it are in the state
   std::uint64_t row = 0;
-  std::uint64_t questions = 0;  ///< to cut the row store back to
-  std::string state;            ///< bytes; the registry adds a sha256 and checks it on read
-  std::string fingerprint;      ///< JSON of parts, for `registry fingerprint`
+  std::uint64_t questions = 0;   ///< to cut the row store back to
+  std::string state;             ///< bytes; the registry adds a sha256 and checks it on read
+  std::vector<StatePart> parts;  ///< of `state`; not stored, their hashes are
+  std::string fingerprint;       ///< JSON of the parts' hashes, for `registry fingerprint`
 
   std::vector<Version> versions;              ///< new or changed
   std::vector<Revision> revisions;            ///< new

@@ -12,6 +12,7 @@ namespace freshet {
 namespace {
 
 constexpr int kFormat = 1;
+constexpr int kPageBytes = 16384;
 constexpr std::size_t kPendingBytes = 8U << 20U;
 constexpr std::size_t kCachedBytes = 24U << 20U;
 
@@ -30,10 +31,23 @@ CREATE UNIQUE INDEX chunk_key ON chunks (series, number);
 std::int64_t signed_of(std::uint64_t value) { return static_cast<std::int64_t>(value); }
 std::uint64_t unsigned_of(std::int64_t value) { return static_cast<std::uint64_t>(value); }
 
+constexpr const char* kPutChunk = "INSERT OR REPLACE INTO chunks VALUES (?, ?, ?, ?, ?)";
+
+void put_chunk(SQLite::Statement& insert, const std::pair<std::int64_t, std::uint64_t>& key,
+               std::uint64_t records, const std::string& bytes) {
+  insert.bind(1, key.first);
+  insert.bind(2, signed_of(key.second));
+  insert.bind(3, signed_of(records));
+  insert.bind(4, sha256_hex(bytes));
+  insert.bindNoCopy(5, bytes.data(), static_cast<int>(bytes.size()));
+  insert.exec();
+  insert.reset();
+}
+
 }  // namespace
 
 ChunkFile::ChunkFile(const std::string& path, bool read_only)
-    : path_(path), database_(open_database(path, read_only)) {
+    : path_(path), database_(open_database(path, read_only, kPageBytes, Durability::deferred)) {
   guarded(path_, [&] {
     const int format = database_.execAndGet("PRAGMA user_version").getInt();
     if (format == 0 && !read_only) {
@@ -47,7 +61,10 @@ ChunkFile::ChunkFile(const std::string& path, bool read_only)
                               format, kFormat));
     }
   });
+  if (!read_only) thread_ = std::jthread([this](const std::stop_token& stop) { write_loop(stop); });
 }
+
+ChunkFile::~ChunkFile() { thread_.request_stop(); }
 
 std::vector<ChunkFile::SeriesRecord> ChunkFile::series() const {
   return guarded(path_, [&] {
@@ -76,6 +93,7 @@ std::vector<ChunkFile::SeriesRecord> ChunkFile::series() const {
 
 std::int64_t ChunkFile::add_series(const std::string& name, std::size_t record_bytes,
                                    std::uint64_t begin) {
+  settle();
   return guarded(path_, [&] {
     SQLite::Statement insert(database_,
                              "INSERT INTO series (name, record_bytes, first) VALUES (?, ?, ?)");
@@ -88,7 +106,7 @@ std::int64_t ChunkFile::add_series(const std::string& name, std::size_t record_b
 }
 
 void ChunkFile::remove_series(std::int64_t id) {
-  remove_from(id, 0);
+  cut(id, 0, 0, "");
   guarded(path_, [&] {
     SQLite::Statement remove(database_, "DELETE FROM series WHERE id=?");
     remove.bind(1, id);
@@ -109,6 +127,10 @@ Chunk ChunkFile::get(std::int64_t series, const std::string& name, std::uint64_t
   const Key key{series, number};
   const auto pending = pending_.find(key);
   if (pending != pending_.end()) return pending->second.bytes;
+  if (const auto batch = writing()) {
+    const auto written = batch->find(key);
+    if (written != batch->end()) return written->second.bytes;
+  }
   const auto cached = cached_.find(key);
   if (cached != cached_.end()) {
     recent_.splice(recent_.begin(), recent_, cached->second);
@@ -153,42 +175,81 @@ void ChunkFile::cache(const Key& key, Chunk bytes) {
   }
 }
 
-void ChunkFile::remove_from(std::int64_t series, std::uint64_t number) {
+void ChunkFile::cut(std::int64_t series, std::uint64_t number, std::uint64_t records,
+                    const std::string& kept) {
   std::erase_if(pending_, [&](const auto& item) {
     return item.first.first == series && item.first.second >= number;
   });
   recent_.clear();
   cached_.clear();
   cached_bytes_ = 0;
+  settle();
   guarded(path_, [&] {
+    WriteTransaction transaction(database_);
     SQLite::Statement remove(database_, "DELETE FROM chunks WHERE series=? AND number>=?");
     remove.bind(1, series);
     remove.bind(2, signed_of(number));
     remove.exec();
+    if (records > 0) {
+      SQLite::Statement insert(database_, kPutChunk);
+      put_chunk(insert, {series, number}, records, kept);
+    }
+    transaction.commit();
   });
 }
 
 void ChunkFile::commit() {
   if (pending_.empty()) return;
-  guarded(path_, [&] {
-    WriteTransaction transaction(database_);
-    SQLite::Statement insert(database_, "INSERT OR REPLACE INTO chunks VALUES (?, ?, ?, ?, ?)");
-    for (const auto& [key, chunk] : pending_) {
-      insert.bind(1, key.first);
-      insert.bind(2, signed_of(key.second));
-      insert.bind(3, signed_of(chunk.records));
-      insert.bind(4, sha256_hex(*chunk.bytes));
-      insert.bindNoCopy(5, chunk.bytes->data(), static_cast<int>(chunk.bytes->size()));
-      insert.exec();
-      insert.reset();
-    }
-    transaction.commit();
-  });
-  pending_.clear();
+  settle();
+  const std::lock_guard lock(mutex_);
+  writing_ = std::make_shared<const Batch>(std::exchange(pending_, {}));
   pending_bytes_ = 0;
+  changed_.notify_all();
+}
+
+void ChunkFile::settle() const {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return writing_ == nullptr; });
+  if (error_) std::rethrow_exception(error_);
+}
+
+void ChunkFile::sync() {
+  settle();
+  sync_database(path_);
+}
+
+std::shared_ptr<const ChunkFile::Batch> ChunkFile::writing() const {
+  const std::lock_guard lock(mutex_);
+  return writing_;
+}
+
+void ChunkFile::write_loop(const std::stop_token& stop) {
+  std::unique_lock lock(mutex_);
+  while (changed_.wait(lock, stop, [this] { return writing_ != nullptr; })) {
+    const std::shared_ptr<const Batch> batch = writing_;
+    lock.unlock();
+    std::exception_ptr error;
+    try {
+      guarded(path_, [&] { write(*batch); });
+    } catch (...) {
+      error = std::current_exception();
+    }
+    lock.lock();
+    if (!error_) error_ = error;
+    writing_.reset();
+    changed_.notify_all();
+  }
+}
+
+void ChunkFile::write(const Batch& batch) {
+  WriteTransaction transaction(database_);
+  SQLite::Statement insert(database_, kPutChunk);
+  for (const auto& [key, chunk] : batch) put_chunk(insert, key, chunk.records, *chunk.bytes);
+  transaction.commit();
 }
 
 std::vector<std::string> ChunkFile::verify() const {
+  settle();
   return guarded(path_, [&] {
     std::vector<std::string> damage;
     SQLite::Statement select(database_,
@@ -274,9 +335,9 @@ void ChunkSeries::cut(std::uint64_t end) {
   const std::uint64_t kept = end > chunk_begin(number) ? end - chunk_begin(number) : 0;
   std::string tail;
   if (kept > 0) tail.assign(chunk(number), kept * record_.record_bytes);
-  if (end != record_.end) file_.remove_from(record_.id, number);
+  if (end != record_.end) file_.cut(record_.id, number, kept, tail);
   tail_ = std::move(tail);
-  tail_written_ = end == record_.end;
+  tail_written_ = true;
   record_.end = end;
   has_tail_ = true;
   read_number_ = ~std::uint64_t{0};

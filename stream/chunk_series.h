@@ -1,11 +1,15 @@
 #pragma once
 
 #include <algorithm>
+#include <condition_variable>
 #include <cstdint>
+#include <exception>
 #include <list>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -16,8 +20,9 @@ namespace freshet {
 using Chunk = std::shared_ptr<const std::string>;
 
 /// The chunks of a row store on disk: (series, chunk number) -> checked bytes. Writes are gathered
-/// and committed a few megabytes at a time; what is not committed yet is readable. Chunks read or
-/// written last are cached, up to a fixed number of bytes. Used by one thread.
+/// and hashed and written a few megabytes at a time by a thread of its own; what is not written yet
+/// is readable. Chunks read or written last are cached, up to a fixed number of bytes. Used by one
+/// thread, `sync` by any. Once a write has failed, every function that writes throws what it met.
 class ChunkFile {
  public:
   struct SeriesRecord {
@@ -29,6 +34,7 @@ class ChunkFile {
   };
 
   ChunkFile(const std::string& path, bool read_only);
+  ~ChunkFile();
 
   std::vector<SeriesRecord> series() const;
   std::int64_t add_series(const std::string& name, std::size_t record_bytes, std::uint64_t begin);
@@ -38,11 +44,15 @@ class ChunkFile {
   void put(std::int64_t series, std::uint64_t number, std::uint64_t records, Chunk bytes,
            bool complete);
   Chunk get(std::int64_t series, const std::string& name, std::uint64_t number);
-  /// Deletes the chunks from `number` on.
-  void remove_from(std::int64_t series, std::uint64_t number);
+  /// Replaces the chunks from `number` on by one of `records` (none: 0), in one transaction: what
+  /// is kept must never be missing from the file.
+  void cut(std::int64_t series, std::uint64_t number, std::uint64_t records,
+           const std::string& kept);
 
-  /// Makes all puts durable.
+  /// Hands all puts to the writing thread; waits for what was handed to it before.
   void commit();
+  /// All that was committed is on disk on return.
+  void sync();
   std::vector<std::string> verify() const;
 
  private:
@@ -52,15 +62,28 @@ class ChunkFile {
     Chunk bytes;
   };
 
+  using Batch = std::map<Key, Pending>;
+
   void cache(const Key& key, Chunk bytes);
+  /// Nothing is being written on return.
+  void settle() const;
+  void write_loop(const std::stop_token& stop);
+  void write(const Batch& batch);
+  std::shared_ptr<const Batch> writing() const;
 
   const std::string path_;
   mutable SQLite::Database database_;
-  std::map<Key, Pending> pending_;
+  Batch pending_;
   std::size_t pending_bytes_ = 0;
   std::list<std::pair<Key, Chunk>> recent_;  ///< newest first
   std::map<Key, std::list<std::pair<Key, Chunk>>::iterator> cached_;
   std::size_t cached_bytes_ = 0;
+
+  mutable std::mutex mutex_;
+  mutable std::condition_variable_any changed_;
+  std::shared_ptr<const Batch> writing_;  ///< under mutex_
+  std::exception_ptr error_;              ///< under mutex_
+  std::jthread thread_;                   // last: stops before what it uses goes
 };
 
 /// Fixed-size records numbered [begin, end), kept in chunks of 1,024 numbers; the last, half-filled

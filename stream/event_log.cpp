@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <span>
@@ -80,7 +81,7 @@ class SqliteEventLog : public EventLog {
     if (!read_only_) verify_tail();
   }
 
-  std::uint64_t head() const override { return read_only_ ? query_head() : head_; }
+  std::uint64_t head() const override { return read_only_ ? query_head() : head_.load(); }
 
   std::uint64_t append(const LogBatch& batch) override {
     if (read_only_) {
@@ -93,7 +94,7 @@ class SqliteEventLog : public EventLog {
       if (stored != head_) {
         throw Error(ErrorKind::conflict,
                     fmt::format("{}: another writer has appended: found head {}, expected {}",
-                                path_, stored, head_));
+                                path_, stored, head_.load()));
       }
       const std::uint64_t head = put_records(batch.records);
       put_letters("dead_letters", batch.dead_letters);
@@ -106,15 +107,15 @@ class SqliteEventLog : public EventLog {
     });
   }
 
-  void read(std::uint64_t begin, std::uint64_t end,
-            const std::function<bool(std::uint64_t, std::string_view)>& each) const override {
-    for (std::uint64_t position = begin; position < end;) {
-      // Held here: `each` may read this log itself.
-      const std::shared_ptr<const RecordBatch> batch = batch_at(position);
-      for (; position < std::min(end, batch->end()); ++position) {
-        if (!each(position, batch->record(position))) return;
+  std::shared_ptr<const RecordBatch> batch(std::uint64_t position) const override {
+    if (!newest_read_ || !newest_read_->holds(position)) {
+      newest_read_ = load(position);
+      if (!newest_read_->holds(position)) {
+        throw Error(ErrorKind::corrupt,
+                    fmt::format("{}: position {} is missing from the log", path_, position));
       }
     }
+    return newest_read_;
   }
 
   IngestCounts counts() const override {
@@ -244,23 +245,12 @@ class SqliteEventLog : public EventLog {
   void verify_tail() {
     const std::vector<Extent> all = extents();
     for (const Extent& extent : all) {
-      if (extent.first != head_) throw gap(head_, extent.first);
+      if (extent.first != head_) throw gap(head_.load(), extent.first);
       head_ += extent.count;
     }
     for (std::size_t i = all.size() - std::min(all.size(), kVerifiedOnOpen); i < all.size(); ++i) {
       load(all[i].first);
     }
-  }
-
-  std::shared_ptr<const RecordBatch> batch_at(std::uint64_t position) const {
-    if (!newest_read_ || !newest_read_->holds(position)) {
-      newest_read_ = load(position);
-      if (!newest_read_->holds(position)) {
-        throw Error(ErrorKind::corrupt,
-                    fmt::format("{}: position {} is missing from the log", path_, position));
-      }
-    }
-    return newest_read_;
   }
 
   /// The last batch that begins at or before `position`.
@@ -371,12 +361,23 @@ class SqliteEventLog : public EventLog {
   const bool read_only_;
   mutable SQLite::Database database_;
   std::string description_;
-  std::uint64_t head_ = 0;  // the writer's
+  std::atomic<std::uint64_t> head_ = 0;  // the writer's
   mutable std::optional<SQLite::Statement> select_batch_;
   mutable std::shared_ptr<const RecordBatch> newest_read_;  // batches never change
 };
 
 }  // namespace
+
+void EventLog::read(std::uint64_t begin, std::uint64_t end,
+                    const std::function<bool(std::uint64_t, std::string_view)>& each) const {
+  for (std::uint64_t position = begin; position < end;) {
+    // Held here: `each` may read this log itself.
+    const std::shared_ptr<const RecordBatch> held = batch(position);
+    for (; position < std::min(end, held->end()); ++position) {
+      if (!each(position, held->record(position))) return;
+    }
+  }
+}
 
 std::unique_ptr<EventLog> EventLog::open(const std::string& path, const std::string& description) {
   auto log = std::make_unique<SqliteEventLog>(path, false);

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "stream/record_batch.h"
 #include "stream/source.h"
 
 namespace freshet {
@@ -56,7 +57,8 @@ class EventLog {
   static std::unique_ptr<EventLog> open_reader(const std::string& path);
   virtual ~EventLog() = default;
 
-  /// The position after the last record. Readers see what the writer has committed.
+  /// The position after the last record. Readers see what the writer has committed. The writer's
+  /// may be asked by any thread.
   virtual std::uint64_t head() const = 0;
 
   /// Appends in one transaction, durable on return; gives the new head. Error{conflict} when
@@ -65,8 +67,10 @@ class EventLog {
 
   /// Calls `each(position, record)` for the records of [begin, end), in order; stops early when
   /// it returns false. The view is valid during the call. Error{corrupt} beyond the head.
-  virtual void read(std::uint64_t begin, std::uint64_t end,
-                    const std::function<bool(std::uint64_t, std::string_view)>& each) const = 0;
+  void read(std::uint64_t begin, std::uint64_t end,
+            const std::function<bool(std::uint64_t, std::string_view)>& each) const;
+  /// The batch that holds `position`. Error{corrupt} beyond the head.
+  virtual std::shared_ptr<const RecordBatch> batch(std::uint64_t position) const = 0;
 
   virtual IngestCounts counts() const = 0;
   /// Records of all inputs so far, bad, late and duplicate ones included: the next ordinal.

@@ -125,6 +125,8 @@ class SqliteRowStore : public RowStore {
     file_.commit();
   }
 
+  void sync() override { file_.sync(); }
+
   void cut(std::uint64_t questions, std::uint64_t rows) override {
     for (auto at = series_.begin(); at != series_.end();) {
       ChunkSeries& series = at->second;

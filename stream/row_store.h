@@ -30,7 +30,7 @@ struct FeatureColumn {
 ///
 /// What is appended is readable at once (unwritten chunks are read from memory). The newest
 /// chunks, and those read last, are cached; memory is bounded whatever the length.
-/// Used by one thread; other threads open a reader of their own after `flush`.
+/// Used by one thread; other threads open a reader of their own after `flush` and `sync`.
 class RowStore {
  public:
   static constexpr std::size_t kChunk = 1024;
@@ -75,8 +75,11 @@ class RowStore {
   virtual void read_row_vectors(std::size_t column, std::uint64_t begin, std::uint64_t end,
                                 float* out) = 0;
 
-  /// All appended so far, the half-filled chunks included, is durable on return.
+  /// Hands all appended so far, the half-filled chunks included, to a writing thread.
   virtual void flush() = 0;
+  /// All flushed so far is on disk on return, and other readers see it. Throws what writing met.
+  /// Thread-safe.
+  virtual void sync() = 0;
   /// Cuts back to the first `questions` questions (answers too) and `rows` rows.
   virtual void cut(std::uint64_t questions, std::uint64_t rows) = 0;
 

@@ -1,9 +1,13 @@
 #include "stream/sqlite.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sqlite3.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <filesystem>
+#include <system_error>
 
 namespace freshet {
 
@@ -54,19 +58,36 @@ SQLite::Database connect(const std::string& path, bool read_only) {
 
 }  // namespace
 
-SQLite::Database open_database(const std::string& path, bool read_only, int page_bytes) {
+SQLite::Database open_database(const std::string& path, bool read_only, int page_bytes,
+                               Durability durability) {
   return guarded(path, [&] {
     SQLite::Database database = connect(path, read_only);
     if (!read_only) {
       database.exec(fmt::format("PRAGMA page_size={}", page_bytes));
       database.exec("PRAGMA journal_mode=WAL");
-      database.exec("PRAGMA synchronous=FULL");
+      database.exec(durability == Durability::full ? "PRAGMA synchronous=FULL"
+                                                   : "PRAGMA synchronous=NORMAL");
     }
     database.exec("PRAGMA foreign_keys=ON");
     database.exec("PRAGMA trusted_schema=OFF");
     database.exec("PRAGMA cell_size_check=ON");
     return database;
   });
+}
+
+void sync_database(const std::string& path) {
+  if (path == ":memory:") return;
+  const std::string folder = std::filesystem::path(path).parent_path().string();
+  for (const std::string& name : {path + "-wal", path, folder.empty() ? "." : folder}) {
+    const int file = ::open(name.c_str(), O_RDONLY | O_CLOEXEC);
+    if (file < 0 && errno == ENOENT) continue;
+    const bool synced = file >= 0 && ::fsync(file) == 0;
+    const int code = errno;
+    if (file >= 0) ::close(file);
+    if (synced) continue;
+    throw Error(ErrorKind::unavailable, fmt::format("{}: cannot be synced to disk: {}", name,
+                                                    std::generic_category().message(code)));
+  }
 }
 
 Error translate(const std::string& path, const SQLite::Exception& error) {

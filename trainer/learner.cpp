@@ -105,11 +105,19 @@ class Learner::Impl {
   }
 
   std::shared_ptr<const Model> model() {
-    if (model_ == nullptr) model_ = make_model(spec_, state());
+    if (model_ == nullptr) {
+      state_ = std::make_shared<const ModelState>(current_state());
+      model_ = make_model(spec_, *state_);
+    }
     return model_;
   }
 
-  ModelState state() const {
+  std::shared_ptr<const ModelState> state() {
+    model();
+    return state_;
+  }
+
+  ModelState current_state() const {
     ModelState state;
     state.parameters.resize(parameter_count(spec_));
     step_->read_parameters(state.parameters);
@@ -304,7 +312,8 @@ class Learner::Impl {
   std::vector<float> check_;
   ScalerState kept_scaler_;
   std::array<double, 3> kept_labels_{};
-  std::shared_ptr<const Model> model_;
+  std::shared_ptr<const Model> model_;  // none: to be made anew, and its state
+  std::shared_ptr<const ModelState> state_;
 };
 
 Learner::Learner(const ModelSpec& spec, const Recipe& recipe, std::uint64_t seed,
@@ -316,7 +325,7 @@ bool Learner::learn(const float* vector, float label) { return impl_->learn(vect
 std::uint64_t Learner::next_row() const { return impl_->next_row_; }
 std::uint64_t Learner::learned_end() const { return impl_->learned_end_; }
 std::shared_ptr<const Model> Learner::model() { return impl_->model(); }
-ModelState Learner::state() const { return impl_->state(); }
+std::shared_ptr<const ModelState> Learner::state() { return impl_->state(); }
 const std::optional<std::string>& Learner::stopped() const { return impl_->stopped_; }
 const ModelSpec& Learner::spec() const { return impl_->spec_; }
 const Recipe& Learner::recipe() const { return impl_->recipe_; }

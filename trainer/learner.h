@@ -37,7 +37,8 @@ class Learner {
 
   /// The weights of the full batches so far, ready to answer. Cheap when nothing changed.
   std::shared_ptr<const Model> model();
-  ModelState state() const;
+  /// What model() was made from.
+  std::shared_ptr<const ModelState> state();
 
   /// Set once a loss or a weight turned NaN or infinite: the reason. The learner went back to its
   /// last finite weights, answers on with them and learns no more.

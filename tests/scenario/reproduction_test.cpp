@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "scenario/program.h"
 #include "stream/random.h"
@@ -101,6 +102,16 @@ TEST_F(Reproduction, KillsAtRandomMomentsChangeNothing) {
   const Outcome last = run("killed", "--input " + csv_);
   ASSERT_EQ(last.code, 0) << last.err;
   expect_same("killed");
+}
+
+TEST_F(Reproduction, LostRowsAreDerivedFromTheLogAgain) {
+  ASSERT_EQ(run("lost", "--input " + csv_).code, 0);
+  const std::string rows = scratch_->path("lost/pipelines/turning/rows.db");
+  ASSERT_TRUE(std::filesystem::remove(rows));
+  const Outcome again = run("lost", "--input " + csv_);
+  EXPECT_EQ(again.code, 0);
+  EXPECT_NE(again.err.find("derived from the log again"), std::string::npos) << again.err;
+  expect_same("lost");
 }
 
 TEST_F(Reproduction, RunningAgainSaysThatThereIsNothingNew) {

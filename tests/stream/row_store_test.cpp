@@ -69,6 +69,7 @@ TEST_F(RowStoreOnDisk, ReopenedItHoldsWhatWasFlushed) {
     const auto store = open();
     fill(*store, 3333);
     store->flush();
+    store->sync();
   }
   const auto store = open();
   EXPECT_EQ(store->questions(), 3333U);
@@ -83,6 +84,7 @@ TEST_F(RowStoreOnDisk, CutBackItGoesOnAsIfNeverLonger) {
   const auto store = open();
   fill(*store, 5000);
   store->flush();
+  store->sync();
   store->cut(2500, 1250);
   EXPECT_EQ(store->questions(), 2500U);
   EXPECT_EQ(store->answered("served").second, 2500U);
@@ -98,6 +100,7 @@ TEST_F(RowStoreOnDisk, AReaderSeesWhatWasFlushedWhileTheWriterGoesOn) {
   const auto store = open();
   fill(*store, 2000);
   store->flush();
+  store->sync();
   const auto reader = RowStore::open_reader(path_);
   fill(*store, 4000);
   std::vector<float> vectors(2);
@@ -110,6 +113,7 @@ TEST_F(RowStoreOnDisk, DamageIsNamedAndNeverRead) {
     const auto store = open();
     fill(*store, 3000);
     store->flush();
+    store->sync();
   }
   {
     SQLite::Database database(path_, SQLite::OPEN_READWRITE);
@@ -126,6 +130,22 @@ TEST_F(RowStoreOnDisk, DamageIsNamedAndNeverRead) {
 
 TEST(RowStore, ThereIsNoReaderOfNothing) {
   EXPECT_THROW(RowStore::open_reader("/nonexistent/rows.db"), Error);
+}
+
+TEST_F(RowStoreOnDisk, ACutStoreThatDiesBeforeTheNextFlushKeepsWhatWasBelowTheCut) {
+  {
+    const auto store = open();
+    fill(*store, 1500);
+    store->flush();
+    store->sync();
+  }
+  { open()->cut(1200, 590); }
+  const auto store = open();
+  EXPECT_EQ(store->questions(), 1200U);
+  EXPECT_EQ(store->rows(), 590U);
+  std::array<float, 2> last{};
+  store->read_vectors(0, 1199, 1200, last.data());
+  EXPECT_EQ(last[0], 1199.0F);
 }
 
 }  // namespace

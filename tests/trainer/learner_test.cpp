@@ -163,7 +163,7 @@ TEST(Learner, ALossThatBlowsUpStopsItAtItsLastFiniteWeights) {
   teach(learner, 640);
   ASSERT_TRUE(learner.stopped().has_value());
   EXPECT_NE(learner.stopped()->find("learns no more"), std::string::npos);
-  for (const float weight : learner.state().parameters) ASSERT_TRUE(std::isfinite(weight));
+  for (const float weight : learner.state()->parameters) ASSERT_TRUE(std::isfinite(weight));
   EXPECT_EQ(learner.next_row(), 640U);
 }
 
@@ -174,7 +174,7 @@ TEST(Learner, RetrainingGivesTheSameBitsTwiceAndGoesOn) {
   };
   const auto a = once();
   const auto b = once();
-  EXPECT_EQ(a->state(), b->state());
+  EXPECT_EQ(*a->state(), *b->state());
   EXPECT_EQ(a->next_row(), 2105U);
   teach(*a, 3000);
   EXPECT_LT(error_of(*a), 0.15);

@@ -1,0 +1,102 @@
+#include "orchestrator/workspace_journal.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "stream/error.h"
+#include "stream/sha256.h"
+
+namespace freshet {
+
+std::string wall_clock_text() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return format_time(std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
+}
+
+WorkspaceJournal::WorkspaceJournal(Workspace& workspace, std::string pipeline, RowStore& store)
+    : workspace_(workspace),
+      pipeline_(std::move(pipeline)),
+      store_(store),
+      thread_([this](const std::stop_token& stop) { write_loop(stop); }) {}
+
+WorkspaceJournal::~WorkspaceJournal() { thread_.request_stop(); }
+
+void WorkspaceJournal::commit(CheckpointRecord record) {
+  const std::string wall = wall_clock_text();
+  for (Decision& decision : record.decisions) decision.wall_time = wall;
+  store_.flush();
+  settle();
+  const std::lock_guard lock(mutex_);
+  committed_ = std::move(record);
+  artifacts_.clear();
+  for (auto& [sha256, bytes] : std::exchange(taken_, {})) artifacts_.push_back(std::move(bytes));
+  changed_.notify_all();
+}
+
+// After a failure nothing more is written: the next start goes on from what is durable.
+void WorkspaceJournal::settle() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return !committed_ || error_; });
+  if (error_) std::rethrow_exception(error_);
+}
+
+void WorkspaceJournal::write_loop(const std::stop_token& stop) {
+  std::unique_lock lock(mutex_);
+  while (changed_.wait(lock, stop, [this] { return committed_ && !error_; })) {
+    CheckpointRecord record = std::move(*committed_);
+    lock.unlock();
+    std::exception_ptr error;
+    try {
+      write(record, artifacts_);
+    } catch (...) {
+      error = std::current_exception();
+    }
+    lock.lock();
+    error_ = error;
+    committed_.reset();
+    changed_.notify_all();
+  }
+}
+
+void WorkspaceJournal::write(CheckpointRecord& record, const std::vector<std::string>& artifacts) {
+  std::map<std::string, Sha256> parts;
+  for (const StatePart& part : record.parts) {
+    parts[part.name].add(std::string_view(record.state).substr(part.begin, part.end - part.begin));
+  }
+  nlohmann::json hashes = nlohmann::json::object();
+  for (auto& [name, hash] : parts) hashes[name] = hash.hex();
+  record.fingerprint = hashes.dump();
+  store_.sync();
+  workspace_.artifacts().put_all(artifacts);
+  workspace_.registry().commit(pipeline_, record);
+}
+
+std::string WorkspaceJournal::put_artifact(const std::string& bytes) {
+  return taken_.emplace(sha256_hex(bytes), bytes).first->first;
+}
+
+std::string WorkspaceJournal::get_artifact(const std::string& sha256) {
+  const auto taken = taken_.find(sha256);
+  if (taken != taken_.end()) return taken->second;
+  settle();
+  return workspace_.artifacts().get(sha256);
+}
+
+Revision WorkspaceJournal::last_revision(std::uint64_t version) {
+  settle();
+  std::optional<Revision> last;
+  for (const Revision& revision : workspace_.registry().revisions(pipeline_, version)) {
+    if (!revision.artifact.empty() && (!last || revision.row >= last->row)) last = revision;
+  }
+  if (!last) {
+    throw Error(ErrorKind::not_found,
+                fmt::format("version {} has never served: nothing to roll back to", version));
+  }
+  return *last;
+}
+
+}  // namespace freshet
