@@ -37,13 +37,13 @@ const std::vector<std::pair<std::string, std::vector<std::string>>> kOwners = {
     {"sqlite3.h", {"stream/sqlite.", "stream/library_versions."}},
     {"simdjson", {"stream/jsonl_source.", "stream/library_versions."}},
     {"zlib.h", {"stream/byte_input.", "stream/library_versions."}},
-    {"openssl/", {"stream/"}},
+    {"openssl/", {"stream/", "web/connection."}},
     {"hwy/", {"trainer/scorer.", "trainer/model."}},
-    {"nlohmann/", {"stream/feature_set.", "trainer/artifact.", "orchestrator/"}},
+    {"nlohmann/", {"stream/feature_set.", "trainer/artifact.", "orchestrator/", "web/"}},
     {"CLI/", {"orchestrator/cli", "orchestrator/version."}},
     {"spdlog/", {"orchestrator/"}},
     {"dlfcn.h", {"trainer/load_torch.", "trainer/blas."}},
-    {"httplib", {"web/"}},
+    {"httplib", {"web/server."}},
     {"librdkafka", {"stream/kafka_source."}},
 };
 

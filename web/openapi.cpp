@@ -1,0 +1,106 @@
+#include <cctype>
+
+#include <nlohmann/json.hpp>
+
+#include "web/routes.h"
+
+namespace freshet {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json reference(const std::string& schema) {
+  return schema.empty() ? Json::object() : Json{{"$ref", "#/components/schemas/" + schema}};
+}
+
+Json problem_reference() { return {{"$ref", "#/components/responses/Problem"}}; }
+
+Json security(Role role) {
+  if (role == Role::none) return Json::array();
+  Json any = Json::array();
+  for (const char* scheme : {"bearer", "basic", "cookie"}) {
+    any.push_back({{scheme, Json::array()}});
+  }
+  return any;
+}
+
+Json operation(const Route& route, const Json& parameters) {
+  Json answers = {
+      {"200",
+       {{"description", "Done"},
+        {"content", {{"application/json", {{"schema", reference(route.response_schema)}}}}}}},
+      {"default", problem_reference()}};
+  Json result = {{"summary", route.summary},
+                 {"security", security(route.role)},
+                 {"x-role", route.role == Role::none   ? "none"
+                            : route.role == Role::view ? "view"
+                                                       : "operate"}};
+  if (!parameters.empty()) result["parameters"] = parameters;
+  if (route.body_limit() > 0) {
+    result["requestBody"] = {
+        {"content", {{"application/json", {{"schema", reference(route.request_schema)}}}}}};
+  }
+  result["responses"] = std::move(answers);
+  return result;
+}
+
+Json components(const std::string& schemas) {
+  Json named = Json::parse(schemas);
+  named["Problem"] = {{"type", "object"},
+                      {"description", "RFC 9457"},
+                      {"required", {"type", "title", "status", "detail"}},
+                      {"properties",
+                       {{"type", {{"type", "string"}}},
+                        {"title", {{"type", "string"}}},
+                        {"status", {{"type", "integer"}}},
+                        {"detail", {{"type", "string"}}}}}};
+  return {
+      {"schemas", std::move(named)},
+      {"responses",
+       {{"Problem",
+         {{"description", "What is wrong, and what would be right"},
+          {"content", {{"application/problem+json", {{"schema", reference("Problem")}}}}}}}}},
+      {"securitySchemes",
+       {{"bearer", {{"type", "http"}, {"scheme", "bearer"}}},
+        {"basic",
+         {{"type", "http"}, {"scheme", "basic"}, {"description", "The password is the token."}}},
+        {"cookie",
+         {{"type", "apiKey"},
+          {"in", "cookie"},
+          {"name", "freshet"},
+          {"description", "Set by /login; mutations need the header X-Freshet as well."}}}}}};
+}
+
+}  // namespace
+
+std::string RouteTable::openapi_json(const std::string& title, const std::string& version,
+                                     const std::string& schemas) const {
+  Json paths = Json::object();
+  for (std::size_t i = 0; i < routes_.size(); ++i) {
+    std::string path;
+    Json parameters = Json::array();
+    for (const Segment& segment : patterns_[i]) {
+      if (segment.kind == Segment::Kind::literal) {
+        path += "/" + segment.text;
+        continue;
+      }
+      path += "/{" + segment.text + "}";
+      Json schema = {{"type", "string"}};
+      if (segment.kind == Segment::Kind::name) schema["pattern"] = "^[a-z0-9._-]{1,64}$";
+      if (segment.kind == Segment::Kind::number) schema = {{"type", "integer"}, {"minimum", 0}};
+      parameters.push_back(
+          {{"name", segment.text}, {"in", "path"}, {"required", true}, {"schema", schema}});
+    }
+    std::string method = routes_[i].method;
+    for (char& c : method) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    paths[path.empty() ? "/" : path][method] = operation(routes_[i], parameters);
+  }
+  const Json document = {{"openapi", "3.1.0"},
+                         {"info", {{"title", title}, {"version", version}}},
+                         {"paths", std::move(paths)},
+                         {"components", components(schemas)}};
+  return document.dump();
+}
+
+}  // namespace freshet
