@@ -9,6 +9,7 @@
 #include "evaluator/blocks.h"
 #include "evaluator/e_process.h"
 #include "evaluator/power.h"
+#include "evaluator/sentences.h"
 #include "evaluator/series.h"
 
 namespace freshet {
@@ -22,20 +23,6 @@ constexpr std::uint64_t kIntervalBlocks = 50;
 constexpr double kPriorBlocks = 20;  // weight of the calibration variance
 constexpr double kTuning = 40;       // rho^2 = 1 / (40 sigma^2)
 constexpr double kTightest = 100;    // blocks at which the interval is tightest
-
-const char* name_of(LossKind loss) {
-  switch (loss) {
-    case LossKind::log_loss:
-      return "log-loss";
-    case LossKind::zero_one:
-      return "error rate";
-    case LossKind::absolute:
-      return "capped MAE";
-    case LossKind::squared:
-      return "capped squared error";
-  }
-  return "";
-}
 
 bool is_regression(LossKind loss) {
   return loss == LossKind::absolute || loss == LossKind::squared;
@@ -236,15 +223,15 @@ class Evaluation::Impl {
     if (f.log_evidence_against >= f.log_threshold) {
       return Verdict{
           VerdictKind::reject, "worse",
-          fmt::format("Reject: {} higher by {:.4f}{} after {} rows.", name_of(policy_.loss),
-                      -f.mean_difference, between(f, -1), counted_)};
+          fmt::format("Reject: {} higher by {:.4f}{} after {} rows.", loss_name(policy_.loss),
+                      -f.mean_difference, interval_text(f, -1), counted_)};
     }
     if (counted_ >= kFutilityRows && cannot_win(f)) {
       return Verdict{VerdictKind::reject, "cannot_win",
                      fmt::format("Reject: after {} rows the {} differs by {:.4f}, too little to be "
                                  "shown better than a margin of {} within {} rows.",
-                                 counted_, name_of(policy_.loss), f.mean_difference, policy_.margin,
-                                 policy_.max_rows)};
+                                 counted_, loss_name(policy_.loss), f.mean_difference,
+                                 policy_.margin, policy_.max_rows)};
     }
     return std::nullopt;
   }
@@ -255,22 +242,15 @@ class Evaluation::Impl {
       if (worse || candidate_hits_ > champion_hits_) {
         return {VerdictKind::reject, "vetoed",
                 fmt::format("Reject: the {} is lower by {:.4f} after {} rows, but {}.",
-                            name_of(policy_.loss), f.mean_difference, counted_,
+                            loss_name(policy_.loss), f.mean_difference, counted_,
                             worse ? "the uncapped mean is worse"
                                   : "it misses by more than the cap more often")};
       }
     }
     return {VerdictKind::promote, "better",
             fmt::format("Promote: {} lower by {:.4f}{} after {} rows ({} test).",
-                        name_of(policy_.loss), f.mean_difference, between(f, 1), counted_,
+                        loss_name(policy_.loss), f.mean_difference, interval_text(f, 1), counted_,
                         test() == TestKind::mixture ? "asymptotic mixture" : "bounded")};
-  }
-
-  static std::string between(const EvaluationFigures& f, int sign) {
-    if (!f.interval_low) return "";
-    const double low = sign > 0 ? *f.interval_low : -*f.interval_high;
-    const double high = sign > 0 ? *f.interval_high : -*f.interval_low;
-    return fmt::format(", between {:.4f} and {:.4f},", low, high);
   }
 
   /// A stop for futility needs no alpha: it can only lose promotions.
@@ -290,11 +270,11 @@ class Evaluation::Impl {
           VerdictKind::inconclusive, "unsteady",
           fmt::format("Inconclusive: the losses depend on each other over more than 500 rows, so "
                       "no test holds; the {} differed by {:.4f} over {} rows.",
-                      name_of(policy_.loss), f.mean_difference, counted_)};
+                      loss_name(policy_.loss), f.mean_difference, counted_)};
     }
     return {VerdictKind::inconclusive, "max_rows",
             fmt::format("Inconclusive: {} lower by {:.4f}{} after {} rows, as many as allowed.",
-                        name_of(policy_.loss), f.mean_difference, between(f, 1), counted_)};
+                        loss_name(policy_.loss), f.mean_difference, interval_text(f, 1), counted_)};
   }
 
   void load(Decoder& from) {

@@ -111,6 +111,16 @@ void Asker::save(Encoder& to) const {
   features_.save(to);
 }
 
+std::uint64_t Asker::load_settled(Decoder& from, const Schema& schema) {
+  from.get<std::uint64_t>();  // position
+  from.get<std::uint8_t>();   // closed
+  Watermark watermark(schema.out_of_orderness);
+  watermark.load(from);
+  LabelJoin join(schema);
+  join.load(from);
+  return join.settled();
+}
+
 void Asker::load(Decoder& from) {
   position_ = from.get<std::uint64_t>();
   closed_ = from.get<std::uint8_t>() != 0;

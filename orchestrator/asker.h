@@ -37,6 +37,8 @@ class Asker {
 
   void save(Encoder& to) const;
   void load(Decoder& from);
+  /// Of what `save` wrote, only how far questions had settled.
+  static std::uint64_t load_settled(Decoder& from, const Schema& schema);
 
  private:
   void begin(Segment& segment);

@@ -6,6 +6,9 @@
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <span>
+#include <string>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
@@ -22,15 +25,22 @@ void on_signal(int) {
   if (stop_requested.exchange(true)) std::_Exit(130);  // a second Ctrl-C doesn't wait
 }
 
-/// What a mistyped command may have meant; empty if `typed` is a command.
-std::string unknown_command(const CLI::App& app, const std::string& typed) {
+/// What a mistyped command, at whatever level, may have meant; empty if none is mistyped.
+std::string unknown_command(const CLI::App& app, std::span<char*> typed_words) {
+  if (typed_words.empty() || typed_words[0][0] == '-') return "";
+  const std::string typed = typed_words[0];
   std::vector<std::string> names;
   for (const CLI::App* command : app.get_subcommands(nullptr)) names.push_back(command->get_name());
-  if (std::find(names.begin(), names.end(), typed) != names.end()) return "";
+  if (names.empty()) return "";
+  if (std::find(names.begin(), names.end(), typed) != names.end()) {
+    return unknown_command(*app.get_subcommand(typed), typed_words.subspan(1));
+  }
+  const std::string full = app.get_parent() == nullptr ? "freshet" : "freshet " + app.get_name();
   const std::string nearest = nearest_name(typed, names);
   return fmt::format(
-      "there is no command \"{}\"{} See freshet --help.", typed,
-      nearest.empty() ? std::string(".") : fmt::format("; did you mean \"{}\"?", nearest));
+      "there is no command \"{}\"{} See {} --help.",
+      app.get_parent() == nullptr ? typed : app.get_name() + " " + typed,
+      nearest.empty() ? std::string(".") : fmt::format("; did you mean \"{}\"?", nearest), full);
 }
 
 void add_version_command(CLI::App& app, Command& chosen) {
@@ -57,12 +67,13 @@ int run_command_line(int argc, char** argv) {
   add_pipeline_commands(app, chosen);
   add_event_commands(app, chosen);
   add_registry_commands(app, chosen);
+  add_backtest_command(app, chosen);
   add_version_command(app, chosen);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    const std::string typed = argc > 1 && argv[1][0] != '-' ? argv[1] : "";
-    const std::string unknown = typed.empty() ? "" : unknown_command(app, typed);
+    const std::string unknown =
+        unknown_command(app, std::span(argv, static_cast<std::size_t>(argc)).subspan(1));
     if (!unknown.empty()) {
       fmt::print(stderr, "freshet: {}\n", unknown);
       return kUsage;

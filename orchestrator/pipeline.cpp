@@ -166,22 +166,7 @@ void Pipeline::feed_trial(const SettledRows& rows, Trial& trial) {
 
 std::vector<double> Pipeline::frozen_losses(const SettledRows& rows, std::size_t first,
                                             const Model& model) {
-  std::vector<double> loss(rows.size(), 0.0);
-  if (first >= rows.size()) return loss;
-  const std::size_t width = answer_width(config_.schema);
-  const std::size_t vector_width = asker_.features().width();
-  const std::uint64_t begin = rows.question[first];
-  const std::uint64_t end = rows.question.back() + 1;
-  vectors_.resize((end - begin) * vector_width);
-  store_.read_vectors(0, begin, end, vectors_.data());
-  std::vector<float> answers((end - begin) * width);
-  model.predict(vectors_.data(), end - begin, answers.data());
-  for (std::size_t i = first; i < rows.size(); ++i) {
-    loss[i] =
-        judged_loss(config_, std::span(answers).subspan((rows.question[i] - begin) * width, width),
-                    rows.label[i]);
-  }
-  return loss;
+  return judged_losses(config_, rows, first, frozen_answers(store_, rows, first, model));
 }
 
 void Pipeline::feed_probation(const SettledRows& rows) {

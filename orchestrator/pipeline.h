@@ -133,11 +133,11 @@ class Pipeline {
   // pipeline_candidates.cpp: frozen candidates.
   void order_candidate(const RetrainAction& action, bool by_hand, const std::string& trigger);
   void place_order(const Candidate& candidate);
+  void keep_candidate(const Candidate& candidate);
   void join_candidate(Candidate& candidate);
   void refuse_candidate(const Candidate& candidate, const std::string& why);
   void drop_candidate(std::uint64_t version, const std::string& status);
   std::uint64_t holdout_rows() const;
-  std::uint64_t first_question_at(std::uint64_t position) const;
   void backfill(std::uint64_t number, std::uint64_t from_row);
 
   // pipeline_records.cpp: what goes into the registry.
@@ -209,7 +209,6 @@ class Pipeline {
   std::uint64_t last_checkpoint_row_ = 0;
   std::uint64_t last_checkpoint_question_ = 0;
   std::vector<float> answers_;  ///< reused
-  std::vector<float> vectors_;  ///< reused
   std::vector<Decision> news_;
   std::optional<std::string> champion_damage_;  ///< found while loading
 };

@@ -136,18 +136,12 @@ void Pipeline::drop_candidate(std::uint64_t version, const std::string& status) 
   std::erase_if(candidates_, [&](const Candidate& c) { return c.version == version; });
 }
 
-std::uint64_t Pipeline::first_question_at(std::uint64_t position) const {
-  std::uint64_t low = 0;
-  std::uint64_t high = question_;
-  while (low < high) {
-    const std::uint64_t middle = low + (high - low) / 2;
-    if (store_.position(middle) < position) {
-      low = middle + 1;
-    } else {
-      high = middle;
-    }
-  }
-  return low;
+// A candidate's weights outlive its verdict, so that it can be compared again.
+void Pipeline::keep_candidate(const Candidate& candidate) {
+  const Snapshot snapshot = learning_.snapshot(candidate.version);
+  pending_.revisions.push_back(
+      {candidate.version, candidate.end,
+       journal_.put_artifact(learning_.artifact(candidate.recipe, snapshot)), ""});
 }
 
 void Pipeline::join_candidate(Candidate& candidate) {
@@ -159,6 +153,7 @@ void Pipeline::join_candidate(Candidate& candidate) {
     refuse_candidate(candidate, *stopped);
     return drop_candidate(candidate.version, "rejected");
   }
+  keep_candidate(candidate);
   if (trials_.size() >= config_.evaluate.in_flight) {
     refuse_candidate(candidate, fmt::format("version {} dropped: {} evaluations are in flight",
                                             candidate.version, trials_.size()));
@@ -166,8 +161,10 @@ void Pipeline::join_candidate(Candidate& candidate) {
   }
   candidate.joined = true;
   const std::uint64_t known = store_.row(candidate.end - 1).known_position;
-  std::uint64_t start = std::max(first_question_at(known), champion_question_);
-  if (candidate.by_hand) start = std::max(start, first_question_at(candidate.trigger_position));
+  std::uint64_t start = std::max(first_question_at(store_, question_, known), champion_question_);
+  if (candidate.by_hand) {
+    start = std::max(start, first_question_at(store_, question_, candidate.trigger_position));
+  }
   const std::uint64_t number = next_evaluation_++;
   trials_.push_back({number, candidate.version, false, start, row_,
                      Evaluation(evaluation_policy(watermark_), number, {})});

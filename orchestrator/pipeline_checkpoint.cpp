@@ -77,6 +77,14 @@ void each_count(Counts& c, const Each& each) {
 
 constexpr std::uint32_t kStateFormat = 2;
 
+void check_format(Decoder& from) {
+  const auto format = from.get<std::uint32_t>();
+  if (format == kStateFormat) return;
+  throw Error(
+      ErrorKind::corrupt,
+      fmt::format("the checkpoint has state format {}, this build reads {}", format, kStateFormat));
+}
+
 }  // namespace
 
 // The parts that a fingerprint is made of hold nothing but what the log and the commands determine.
@@ -141,14 +149,15 @@ void Pipeline::save_evaluations(Encoder& to) const {
   }
 }
 
+std::uint64_t settled_questions(const CheckpointRecord& record, const Schema& schema) {
+  Decoder from(record.state);
+  check_format(from);
+  return Asker::load_settled(from, schema);
+}
+
 void Pipeline::load(const CheckpointRecord& record) {
   Decoder from(record.state);
-  const auto format = from.get<std::uint32_t>();
-  if (format != kStateFormat) {
-    throw Error(ErrorKind::corrupt,
-                fmt::format("the checkpoint has state format {}, this build reads {}", format,
-                            kStateFormat));
-  }
+  check_format(from);
   asker_.load(from);
   scoreboard_.load(from);
   each_count(counts_, [&](std::uint64_t& count) { count = from.get<std::uint64_t>(); });

@@ -83,16 +83,7 @@ void Pipeline::set_status(std::uint64_t version, const std::string& status) {
 }
 
 EvaluationPolicy Pipeline::evaluation_policy(Millis started) const {
-  EvaluationPolicy policy;
-  policy.loss = config_.promote.on;
-  policy.test = config_.evaluate.test;
-  policy.margin = config_.promote.margin;
-  policy.alpha = config_.promote.alpha;
-  policy.clip = config_.evaluate.clip;
-  policy.max_rows = config_.evaluate.max_rows;
-  const Millis span = started - store_.time(0);
-  policy.cycle = config_.evaluate.cycle.value_or(span > 2 * kDay ? kDay : 0);
-  return policy;
+  return freshet::evaluation_policy(config_, started - store_.time(0));
 }
 
 }  // namespace freshet

@@ -79,6 +79,10 @@ struct Probation {
   Evaluation evaluation;   ///< "champion" = live answers, "candidate" = the one before
 };
 
+/// The questions below this one had settled when a checkpoint was made. Error{corrupt} for a state
+/// of another format.
+std::uint64_t settled_questions(const CheckpointRecord& record, const Schema& schema);
+
 /// Counts for the summary.
 struct PipelineCounts {
   std::uint64_t refreshes = 0;

@@ -88,22 +88,83 @@ SettledRows read_settled(const PipelineConfig& config, RowStore& store,
     rows.prior_loss[i] = judged_loss(config, prior, rows.label[i]);
     rows.minority[i] = is_minority(config.schema.task, prior, rows.label[i]) ? 1 : 0;
   }
-  const auto losses = [&](std::size_t from, const std::vector<float>& answers) {
-    std::vector<double> loss(n, 0.0);
-    for (std::size_t i = from; i < n; ++i) {
-      loss[i] = judged_loss(config, std::span(answers).subspan(i * width, width), rows.label[i]);
-    }
-    return loss;
-  };
   rows.served_from = reader.read(kServedSeries, width, rows.served);
-  rows.served_loss = losses(rows.served_from, rows.served);
+  rows.served_loss = judged_losses(config, rows, rows.served_from, rows.served);
   for (const std::uint64_t version : versions) {
     SettledRows::Answers answers;
     answers.from = reader.read(learner_series(version), width, answers.values);
-    answers.loss = losses(answers.from, answers.values);
+    answers.loss = judged_losses(config, rows, answers.from, answers.values);
     rows.learners.emplace(version, std::move(answers));
   }
   return rows;
+}
+
+std::vector<float> frozen_answers(RowStore& store, const SettledRows& rows, std::size_t first,
+                                  const Model& model) {
+  const std::size_t width = model.outputs();
+  std::vector<float> answers(rows.size() * width, 0.0F);
+  if (first >= rows.size()) return answers;
+  const std::uint64_t begin = rows.question[first];
+  const std::uint64_t end = rows.question.back() + 1;
+  std::vector<float> vectors((end - begin) * store.columns()[0].width);
+  store.read_vectors(0, begin, end, vectors.data());
+  std::vector<float> all((end - begin) * width);
+  model.predict(vectors.data(), end - begin, all.data());
+  for (std::size_t i = first; i < rows.size(); ++i) {
+    std::copy_n(all.data() + (rows.question[i] - begin) * width, width, answers.data() + i * width);
+  }
+  return answers;
+}
+
+std::vector<double> judged_losses(const PipelineConfig& config, const SettledRows& rows,
+                                  std::size_t first, std::span<const float> answers) {
+  const std::size_t width = answer_width(config.schema);
+  std::vector<double> loss(rows.size(), 0.0);
+  for (std::size_t i = first; i < rows.size(); ++i) {
+    loss[i] = judged_loss(config, answers.subspan(i * width, width), rows.label[i]);
+  }
+  return loss;
+}
+
+std::uint64_t first_question_at(RowStore& store, std::uint64_t questions, std::uint64_t position) {
+  std::uint64_t low = 0;
+  std::uint64_t high = questions;
+  while (low < high) {
+    const std::uint64_t middle = low + (high - low) / 2;
+    if (store.position(middle) < position) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return low;
+}
+
+std::uint64_t first_row_known_after(RowStore& store, std::uint64_t begin, std::uint64_t end,
+                                    std::uint64_t position) {
+  std::uint64_t low = begin;
+  std::uint64_t high = end;
+  while (low < high) {
+    const std::uint64_t middle = low + (high - low) / 2;
+    if (store.row(middle).known_position <= position) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return low;
+}
+
+EvaluationPolicy evaluation_policy(const PipelineConfig& config, Millis span) {
+  EvaluationPolicy policy;
+  policy.loss = config.promote.on;
+  policy.test = config.evaluate.test;
+  policy.margin = config.promote.margin;
+  policy.alpha = config.promote.alpha;
+  policy.clip = config.evaluate.clip;
+  policy.max_rows = config.evaluate.max_rows;
+  policy.cycle = config.evaluate.cycle.value_or(span > 2 * kDay ? kDay : 0);
+  return policy;
 }
 
 }  // namespace freshet

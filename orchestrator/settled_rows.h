@@ -9,6 +9,7 @@
 #include "orchestrator/config.h"
 #include "stream/label_join.h"
 #include "stream/row_store.h"
+#include "trainer/model.h"
 
 namespace freshet {
 
@@ -46,6 +47,24 @@ struct SettledRows {
 
 /// The loss that the pipeline judges by (`promote.on`).
 double judged_loss(const PipelineConfig& config, std::span<const float> answer, double label);
+
+/// A frozen model's answers to the rows from index `first` on, rows x answer width (zeros before),
+/// from the feature vectors as stored when the questions were asked.
+std::vector<float> frozen_answers(RowStore& store, const SettledRows& rows, std::size_t first,
+                                  const Model& model);
+std::vector<double> judged_losses(const PipelineConfig& config, const SettledRows& rows,
+                                  std::size_t first, std::span<const float> answers);
+
+/// The first of `questions` questions that was asked at or after a log position.
+std::uint64_t first_question_at(RowStore& store, std::uint64_t questions, std::uint64_t position);
+
+/// The first of rows [begin, end) whose label became known after the record at a log position: the
+/// first that can be of a question asked there or later.
+std::uint64_t first_row_known_after(RowStore& store, std::uint64_t begin, std::uint64_t end,
+                                    std::uint64_t position);
+
+/// What an evaluation is begun with when the log spans `span` of event time.
+EvaluationPolicy evaluation_policy(const PipelineConfig& config, Millis span);
 
 /// Reads what `settled` needs from the store. `versions`: the learners to look at.
 SettledRows read_settled(const PipelineConfig& config, RowStore& store,

@@ -14,8 +14,6 @@ namespace freshet {
 
 using nlohmann::json;
 
-namespace {
-
 json metrics_json(const Metrics& metrics, const std::vector<std::string>& wanted) {
   json values = json::object();
   for (const Metric& metric : metrics.values()) {
@@ -25,6 +23,8 @@ json metrics_json(const Metrics& metrics, const std::vector<std::string>& wanted
   }
   return values;
 }
+
+namespace {
 
 std::uint64_t peak_memory_bytes() {
   rusage usage{};

@@ -12,6 +12,9 @@ namespace freshet {
 nlohmann::json run_summary(OpenPipeline& open, Workspace& workspace, double seconds,
                            std::uint64_t rows_before);
 
+/// Metrics by name: those wanted, or all where none are named.
+nlohmann::json metrics_json(const Metrics& metrics, const std::vector<std::string>& wanted);
+
 /// The same for people.
 std::string summary_text(const nlohmann::json& summary);
 

@@ -142,4 +142,8 @@ std::string Workspace::rows_path(const std::string& pipeline) const {
   return pipeline_folder(pipeline) + "/rows.db";
 }
 
+std::string Workspace::backtests_path(const std::string& pipeline) const {
+  return pipeline_folder(pipeline) + "/backtests.db";
+}
+
 }  // namespace freshet

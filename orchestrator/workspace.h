@@ -9,9 +9,10 @@
 namespace freshet {
 
 /// A folder that holds everything: `lock`, `registry.db`, `artifacts/`, and for each pipeline
-/// `pipelines/<name>/log.db` and `rows.db`. One process owns it (an flock on `lock`, which holds
-/// its pid); others read. Throws Error{unavailable} when the disk refuses, and what opening the
-/// registry throws. Used by one thread; databases of its pipelines are closed before it.
+/// `pipelines/<name>/log.db`, `rows.db` and `backtests.db`. One process owns it (an flock on
+/// `lock`, which holds its pid); others read. Throws Error{unavailable} when the disk refuses, and
+/// what opening the registry throws. Used by one thread; databases of its pipelines are closed
+/// before it.
 class Workspace {
  public:
   enum class Mode {
@@ -32,6 +33,7 @@ class Workspace {
   /// else. An owner's call makes the pipeline's folder.
   std::string log_path(const std::string& pipeline) const;
   std::string rows_path(const std::string& pipeline) const;
+  std::string backtests_path(const std::string& pipeline) const;
 
  private:
   Workspace(std::string folder, Mode mode, int lock, std::unique_ptr<Registry> registry,

@@ -2,11 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
 #include <nlohmann/json.hpp>
 
+#include "registry/decision_kinds.h"
 #include "stream/error.h"
 #include "stream/sha256.h"
 
@@ -88,9 +90,14 @@ std::string WorkspaceJournal::get_artifact(const std::string& sha256) {
 
 Revision WorkspaceJournal::last_revision(std::uint64_t version) {
   settle();
+  const std::vector<Decision> decisions = workspace_.registry().decisions(pipeline_);
+  const bool served = std::any_of(decisions.begin(), decisions.end(), [&](const Decision& d) {
+    return d.to_version == version && changes_champion(d.kind);
+  });
   std::optional<Revision> last;
   for (const Revision& revision : workspace_.registry().revisions(pipeline_, version)) {
-    if (!revision.artifact.empty() && (!last || revision.row >= last->row)) last = revision;
+    if (served && !revision.artifact.empty() && (!last || revision.row >= last->row))
+      last = revision;
   }
   if (!last) {
     throw Error(ErrorKind::not_found,

@@ -120,18 +120,6 @@ class SqliteRegistry : public Registry {
     return found.front();
   }
 
-  void set_status(const std::string& pipeline, std::uint64_t number,
-                  const std::string& status) override {
-    guarded(path_, [&] {
-      SQLite::Statement update(database_,
-                               "UPDATE versions SET status=? WHERE pipeline=? AND number=?");
-      update.bind(1, status);
-      update.bind(2, pipeline);
-      update.bind(3, signed_of(number));
-      if (update.exec() == 0) refuse_version(pipeline, number);
-    });
-  }
-
   std::uint64_t add_command(const std::string& pipeline, const CommandRecord& command) override {
     return guarded(path_, [&] {
       WriteTransaction transaction(database_);

@@ -165,8 +165,6 @@ class Registry {
   /// The decision that made the champion which was live at `time` (event time), if any was: the
   /// last one by (time, sequence) that changes the champion (decision_kinds.h).
   virtual std::optional<Decision> live_at(const std::string& pipeline, Millis time) const = 0;
-  virtual void set_status(const std::string& pipeline, std::uint64_t version,
-                          const std::string& status) = 0;
 
   /// Makes a command durable; gives its sequence number (the record's own is not looked at).
   virtual std::uint64_t add_command(const std::string& pipeline, const CommandRecord& command) = 0;

@@ -281,21 +281,11 @@ TEST_F(RegistryTest, CommandsAreNumberedAndComeInTheOrderOfTheirEffect) {
   EXPECT_EQ(commands[2].sequence, 1U);
 }
 
-TEST_F(RegistryTest, ANewStatusIsTheVersionsOnly) {
-  CheckpointRecord record = at(1, "s");
-  record.versions = {version(1), version(2)};
-  registry_->commit("p", record);
-  registry_->set_status("p", 2, "quarantined");
-  EXPECT_EQ(registry_->version("p", 1).status, "learning");
-  EXPECT_EQ(registry_->version("p", 2).status, "quarantined");
-}
-
 TEST_F(RegistryTest, WhatIsUnknownIsNotFound) {
   EXPECT_FALSE(registry_->config("q"));
   EXPECT_FALSE(registry_->checkpoint("p"));
   EXPECT_THAT(error_of(ErrorKind::not_found, [&] { registry_->version("p", 3); }),
               HasSubstr("has no version 3"));
-  error_of(ErrorKind::not_found, [&] { registry_->set_status("p", 3, "retired"); });
   error_of(ErrorKind::not_found, [&] { registry_->checkpoint("q"); });
   error_of(ErrorKind::not_found, [&] { registry_->add_command("q", {}); });
   EXPECT_THAT(error_of(ErrorKind::not_found, [&] { registry_->commit("q", at(1, "s")); }),

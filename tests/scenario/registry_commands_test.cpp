@@ -70,6 +70,12 @@ TEST(CommandLine, AMistypedCommandGetsASuggestion) {
   EXPECT_THAT(outcome.err, HasSubstr("did you mean \"run\"?"));
 }
 
+TEST(CommandLine, SoDoesOneOfTheSecondLevel) {
+  const Outcome outcome = freshet_program("registry lst");
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("\"registry lst\"; did you mean \"list\"?"));
+}
+
 TEST_F(RegistryCommands, RollbackWithoutAReasonIsRefused) {
   EXPECT_EQ(registry("rollback").code, 2);
 }
@@ -78,6 +84,19 @@ TEST_F(RegistryCommands, PromoteOfAnUnknownVersionIsRefused) {
   const Outcome outcome = registry("promote 99 --reason 'why not'");
   EXPECT_EQ(outcome.code, 1);
   EXPECT_THAT(outcome.err, HasSubstr("version 99"));
+}
+
+TEST_F(RegistryCommands, ACandidateThatNeverServedIsNothingToRollBackTo) {
+  for (const auto& version : registry("list --json").json()) {
+    if (version["status"] != "rejected") continue;
+    const std::string number = version["version"].dump();
+    ASSERT_EQ(registry("show --json " + number).json()["revisions"].size(), 1U);
+    const Outcome outcome = registry("rollback --reason 'why not' --to " + number);
+    EXPECT_EQ(outcome.code, 1);
+    EXPECT_THAT(outcome.err, HasSubstr("never served"));
+    return;
+  }
+  FAIL() << "no candidate was rejected";
 }
 
 TEST_F(RegistryCommands, HistoryAtATimeSaysWhatWasLiveAndWhy) {
