@@ -16,7 +16,7 @@ using nlohmann::json;
 using ::testing::HasSubstr;
 
 constexpr std::size_t kEvents = 12000;
-constexpr std::size_t kUndecided = 5200;  // events after which version 3 is under evaluation
+constexpr std::size_t kUndecided = 5400;  // events after which version 3 is under evaluation
 
 class BacktestCommand : public ::testing::Test {
  protected:
