@@ -2,15 +2,16 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "evaluator/sentences.h"
 
 namespace freshet {
 
 Backtest::Backtest(Task task, std::size_t outputs, const EvaluationPolicy& policy, std::uint64_t k,
-                   std::uint64_t promotions)
+                   std::uint64_t promotions, std::vector<PairedLoss> recorded)
     : promotions_(promotions),
-      evaluation_(policy, k, {}),
+      evaluation_(policy, k, std::move(recorded)),
       candidate_(task, outputs, policy.clip),
       champion_(task, outputs, policy.clip),
       baselines_(task, outputs, policy.clip) {}

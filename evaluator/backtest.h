@@ -24,18 +24,19 @@ struct AnsweredRow {
 /// An evaluation that starts in the past: two answerers' metrics beside the baselines', and the
 /// paired test, row by row until the test decides. Knows nothing of where answers come from.
 ///
-///   Backtest backtest(task, outputs, policy, k, promotions);
+///   Backtest backtest(task, outputs, policy, k, promotions, recorded);
 ///   for each settled row that counts, in asked order, while (!backtest.verdict())
 ///     backtest.add(row);
 ///
 /// The test is looked at as soon as a look is due (Evaluation), so nothing depends on how rows come
-/// in; the first 2,000 rows (or more, as for a frozen candidate) calibrate it and don't count.
-/// `save` and `load` at any row go on to the same bits. Used by one thread.
+/// in. It is calibrated on `recorded` losses from before the first row; without them the first
+/// 2,000 rows (or more) calibrate it and don't count. `save` and `load` at any row go on to the
+/// same bits. Used by one thread.
 class Backtest {
  public:
   /// `k` and `promotions` set the threshold (e-LOND).
   Backtest(Task task, std::size_t outputs, const EvaluationPolicy& policy, std::uint64_t k,
-           std::uint64_t promotions);
+           std::uint64_t promotions, std::vector<PairedLoss> recorded = {});
 
   /// After a verdict nothing is added.
   void add(const AnsweredRow& row);

@@ -11,6 +11,7 @@
 #include "orchestrator/command_support.h"
 #include "orchestrator/pipeline_state.h"
 #include "orchestrator/receipts.h"
+#include "orchestrator/scoreboard.h"
 #include "orchestrator/summary.h"
 #include "stream/sha256.h"
 #include "trainer/artifact.h"
@@ -108,8 +109,11 @@ BacktestRun::BacktestRun(Workspace& workspace, const std::string& pipeline,
       {"rows", {range_json(request.begin), range_json(request.end)}},
       {"policy",
        policy_hash_}}.dump());
-  begin();
-  resume();
+  if (const auto kept = kept_->find(id_)) {
+    resume(*kept);
+  } else {
+    begin();
+  }
 }
 
 void BacktestRun::check_version(std::uint64_t version) const {
@@ -152,28 +156,63 @@ void BacktestRun::choose_rows(const BacktestRequest& request) {
   stretches_ = paired(candidate, champion);
 }
 
-void BacktestRun::begin() {
+Backtest BacktestRun::fresh(std::vector<PairedLoss> recorded) {
   const Place place =
       place_of(workspace_.registry(), pipeline_, request_.candidate, request_.champion);
   const Millis span = settled_ == 0 ? 0 : store_->time(settled_ - 1) - store_->time(0);
-  backtest_.emplace(config_.schema.task, answer_width(config_.schema),
-                    evaluation_policy(config_, span), place.k, place.promotions);
-  if (rows_begin_ < rows_end_ && !stretches_.empty()) {
-    question_ = stretches_.front().candidate.begin;
-  }
+  return Backtest(config_.schema.task, answer_width(config_.schema),
+                  evaluation_policy(config_, span), place.k, place.promotions, std::move(recorded));
 }
 
-void BacktestRun::resume() {
-  const auto kept = kept_->find(id_);
-  if (!kept) return;
-  Decoder from(kept->state);
+void BacktestRun::begin() {
+  std::vector<PairedLoss> recorded;
+  if (request_.begin) recorded = recorded_before();
+  calibration_rows_ = recorded.size();
+  backtest_.emplace(fresh(std::move(recorded)));
+}
+
+// As for a challenger: where both had answered the rows before, those calibrate.
+std::vector<PairedLoss> BacktestRun::recorded_before() {
+  std::optional<std::uint64_t> first;
+  for (const PairedStretch& s : stretches_) {
+    for (auto at = s.candidate.begin; at < s.candidate.end && !first; at += kStep) {
+      const auto labeled = order_->questions(at, std::min(s.candidate.end, at + kStep));
+      if (!labeled.empty()) first = labeled.front().question;
+    }
+  }
+  std::vector<PairedLoss> recorded;
+  AskedOrder before(*store_, 0, rows_begin_);
+  for (auto s = stretches_.rbegin(); first && s != stretches_.rend(); ++s) {
+    if (s->candidate.source == AnswerSource::scored || s->champion.source == AnswerSource::scored) {
+      continue;
+    }
+    std::uint64_t end = std::min(*first, s->candidate.end);
+    while (end > s->candidate.begin && recorded.size() < Scoreboard::kRecorded) {
+      const std::uint64_t begin = std::max(s->candidate.begin, end - std::min(end, kStep));
+      const Answered answered = read(*s, before.questions(begin, end));
+      for (std::size_t i = answered.rows.size(); i > answered.from; --i) {
+        recorded.push_back(answered.pair(i - 1));
+      }
+      end = begin;
+    }
+  }
+  recorded.resize(std::min(recorded.size(), Scoreboard::kRecorded));
+  if (recorded.size() < kCalibrationRows) recorded.clear();
+  std::reverse(recorded.begin(), recorded.end());
+  return recorded;
+}
+
+void BacktestRun::resume(const BacktestRecord& kept) {
+  Decoder from(kept.state);
   rows_begin_ = from.get<std::uint64_t>();
   const auto rows_end = from.get<std::uint64_t>();
   order_.emplace(*store_, rows_begin_, rows_end_);
   question_ = from.get<std::uint64_t>();
+  calibration_rows_ = from.get<std::uint64_t>();
   for (auto* answers : {&candidate_answers_, &champion_answers_}) {
     for (std::uint64_t& rows : *answers) rows = from.get<std::uint64_t>();
   }
+  backtest_.emplace(fresh({}));
   backtest_->load(from);
   if (backtest_->verdict()) rows_end_ = rows_end;
   resumed_rows_ = backtest_->rows();
@@ -229,29 +268,39 @@ SettledRows::Answers BacktestRun::answers(const AnswerStretch& stretch, std::uin
   return scored;
 }
 
-void BacktestRun::replay(const PairedStretch& stretch, std::uint64_t begin, std::uint64_t end) {
-  const std::vector<SettledQuestion> labeled = order_->questions(begin, end);
-  if (labeled.empty()) return;
+PairedLoss BacktestRun::Answered::pair(std::size_t i) const {
+  return {rows.question[i], rows.time[i], champion.loss[i], candidate.loss[i],
+          rows.minority[i] != 0};
+}
+
+BacktestRun::Answered BacktestRun::read(const PairedStretch& stretch,
+                                        const std::vector<SettledQuestion>& labeled) {
   std::vector<std::uint64_t> recorded;
   for (const auto& [side, version] : {std::pair{&stretch.candidate, request_.candidate},
                                       std::pair{&stretch.champion, request_.champion}}) {
     if (side->source == AnswerSource::recorded) recorded.push_back(version);
   }
-  SettledRows rows = read_settled(config_, *store_, labeled, recorded);
-  const SettledRows::Answers candidate =
-      answers(stretch.candidate, request_.candidate, rows, candidate_scorer_);
-  const SettledRows::Answers champion =
-      answers(stretch.champion, request_.champion, rows, champion_scorer_);
+  Answered answered;
+  if (labeled.empty()) return answered;
+  answered.rows = read_settled(config_, *store_, labeled, recorded);
+  answered.candidate =
+      answers(stretch.candidate, request_.candidate, answered.rows, candidate_scorer_);
+  answered.champion = answers(stretch.champion, request_.champion, answered.rows, champion_scorer_);
+  answered.from = std::max(answered.candidate.from, answered.champion.from);
+  return answered;
+}
+
+void BacktestRun::replay(const PairedStretch& stretch, std::uint64_t begin, std::uint64_t end) {
+  const Answered answered = read(stretch, order_->questions(begin, end));
   const std::size_t width = answer_width(config_.schema);
-  for (std::size_t i = std::max(candidate.from, champion.from); i < rows.size(); ++i) {
+  for (std::size_t i = answered.from; i < answered.rows.size(); ++i) {
     if (backtest_->verdict()) return;
     AnsweredRow row;
-    row.loss = {rows.question[i], rows.time[i], champion.loss[i], candidate.loss[i],
-                rows.minority[i] != 0};
-    row.label = rows.label[i];
-    row.candidate = std::span(candidate.values).subspan(i * width, width);
-    row.champion = std::span(champion.values).subspan(i * width, width);
-    row.baseline = std::span(rows.baseline).subspan(i * (width + 1), width + 1);
+    row.loss = answered.pair(i);
+    row.label = answered.rows.label[i];
+    row.candidate = std::span(answered.candidate.values).subspan(i * width, width);
+    row.champion = std::span(answered.champion.values).subspan(i * width, width);
+    row.baseline = std::span(answered.rows.baseline).subspan(i * (width + 1), width + 1);
     backtest_->add(row);
     ++candidate_answers_[static_cast<std::size_t>(stretch.candidate.source)];
     ++champion_answers_[static_cast<std::size_t>(stretch.champion.source)];
@@ -260,7 +309,7 @@ void BacktestRun::replay(const PairedStretch& stretch, std::uint64_t begin, std:
 
 void BacktestRun::save() {
   Encoder to;
-  to.put(rows_begin_).put(rows_end_).put(question_);
+  to.put(rows_begin_).put(rows_end_).put(question_).put(calibration_rows_);
   for (const auto* answers : {&candidate_answers_, &champion_answers_}) {
     for (const std::uint64_t rows : *answers) to.put(rows);
   }
@@ -294,6 +343,7 @@ json BacktestRun::kept_report() const {
           {"rows", {rows_begin_, rows_end_}},
           {"replayed_rows", backtest_->rows()},
           {"counted_rows", figures.counted_rows},
+          {"calibration_rows", calibration_rows_ + backtest_->rows() - figures.counted_rows},
           {"answers",
            {{"candidate", sources_json(candidate_answers_)},
             {"champion", sources_json(champion_answers_)}}},

@@ -39,7 +39,9 @@ struct BacktestRequest {
 ///   run.save();  run.report()
 ///
 /// A row counts only if both answers are honest (answer_sources.h): recorded when asked, or scored
-/// by weights that knew nothing later than the question. Memory is bounded. Used by one thread.
+/// by weights that knew nothing later than the question. Where a range begins after rows that both
+/// had answered when asked, those calibrate the test; else its first rows do. Memory is bounded.
+/// Used by one thread.
 class BacktestRun {
  public:
   /// Throws Error{not_found} for a version that is not there or of which nothing is kept,
@@ -67,11 +69,23 @@ class BacktestRun {
     std::string artifact;
     std::shared_ptr<const Model> model;
   };
+  /// Settled rows with both sides' answers, from index `from` on.
+  struct Answered {
+    SettledRows rows;
+    SettledRows::Answers candidate;
+    SettledRows::Answers champion;
+    std::size_t from = 0;
+
+    PairedLoss pair(std::size_t i) const;
+  };
 
   void check_version(std::uint64_t version) const;
   void choose_rows(const BacktestRequest& request);
   void begin();
-  void resume();
+  void resume(const BacktestRecord& kept);
+  Backtest fresh(std::vector<PairedLoss> recorded);
+  std::vector<PairedLoss> recorded_before();
+  Answered read(const PairedStretch& stretch, const std::vector<SettledQuestion>& labeled);
   /// Where the next questions are; nullptr when there is nothing left to do.
   const PairedStretch* next_stretch() const;
   void replay(const PairedStretch& stretch, std::uint64_t begin, std::uint64_t end);
@@ -98,7 +112,8 @@ class BacktestRun {
   Scorer champion_scorer_;
 
   // What is saved.
-  std::uint64_t question_ = 0;                                     ///< next
+  std::uint64_t question_ = 0;          ///< next
+  std::uint64_t calibration_rows_ = 0;  ///< recorded before the first row, for calibration
   std::array<std::uint64_t, kAnswerSources> candidate_answers_{};  ///< rows by their source
   std::array<std::uint64_t, kAnswerSources> champion_answers_{};
   std::optional<Backtest> backtest_;

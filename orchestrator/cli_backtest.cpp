@@ -160,8 +160,9 @@ void add_backtest_command(CLI::App& app, Command& chosen) {
                       "honestly answer to the newest)");
   auto* listed = command->add_flag("--list", a->list, "The backtests made so far");
   command->add_flag("--json", a->json,
-                    "One object: candidate, champion, rows, replayed_rows, counted_rows, answers, "
-                    "metrics, verdict (promote, reject, inconclusive, undecided, running), reason, "
+                    "One object: candidate, champion, rows, replayed_rows, counted_rows, "
+                    "calibration_rows, answers, metrics, verdict (promote, reject, inconclusive, "
+                    "undecided, running), reason, "
                     "sentence, figures, policy, series, resumed_from");
   command->callback([=, &chosen] {
     if (listed->count() == 0) {

@@ -152,6 +152,7 @@ TEST_F(BacktestCommand, TheWorkspaceStaysAsItIsEvenBesideItsOwner) {
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   const json report = outcome.json();
   EXPECT_EQ(report["rows"], json({1000, 5000}));
+  EXPECT_EQ(report["answers"]["candidate"]["recorded"], report["replayed_rows"]);
   EXPECT_TRUE(report["metrics"]["baselines"]["majority"].contains("accuracy"));
   EXPECT_TRUE(report["metrics"]["baselines"]["no_change"].contains("accuracy"));
   EXPECT_EQ(fingerprint_of(workspace_), before);
@@ -159,6 +160,15 @@ TEST_F(BacktestCommand, TheWorkspaceStaysAsItIsEvenBesideItsOwner) {
   ASSERT_EQ(kept.size(), 1U);
   EXPECT_EQ(kept[0]["id"], report["id"]);
   EXPECT_EQ(kept[0]["sentence"], report["sentence"]);
+}
+
+TEST_F(BacktestCommand, RowsThatBothAnsweredBeforeTheRangeCalibrate) {
+  const json report = backtest("--candidate 2 --champion 1 --rows 2500:").json();
+  EXPECT_EQ(report["counted_rows"], report["replayed_rows"]);
+  EXPECT_EQ(report["calibration_rows"], 2500);
+  const json few = backtest("--candidate 2 --champion 1 --rows 1500:").json();
+  EXPECT_EQ(few["calibration_rows"], 2000) << "1,500 rows are too few";
+  EXPECT_EQ(few["counted_rows"].get<int>() + 2000, few["replayed_rows"].get<int>());
 }
 
 TEST_F(BacktestCommand, WhatCannotBeAnsweredHonestlyIsRefused) {
