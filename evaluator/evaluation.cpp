@@ -85,6 +85,7 @@ class Evaluation::Impl {
     f.blocks = blocks_;
     f.block_rows = calibrated_ ? blocks_of_.block_rows : 0;
     f.inflation = blocks_of_.inflation;
+    f.unsteady = blocks_of_.unsteady;
     f.test = test();
     f.log_threshold = log_elond_threshold(k_, promotions, policy_.alpha);
     if (counted_ > 0) {
@@ -265,13 +266,7 @@ class Evaluation::Impl {
   }
 
   Verdict inconclusive(const EvaluationFigures& f) const {
-    if (blocks_of_.unsteady) {
-      return {
-          VerdictKind::inconclusive, "unsteady",
-          fmt::format("Inconclusive: the losses depend on each other over more than 500 rows, so "
-                      "no test holds; the {} differed by {:.4f} over {} rows.",
-                      loss_name(policy_.loss), f.mean_difference, counted_)};
-    }
+    if (f.unsteady) return unsteady(policy_.loss, f);
     return {VerdictKind::inconclusive, "max_rows",
             fmt::format("Inconclusive: {} lower by {:.4f}{} after {} rows, as many as allowed.",
                         loss_name(policy_.loss), f.mean_difference, interval_text(f, 1), counted_)};

@@ -54,6 +54,7 @@ struct EvaluationFigures {
   std::uint64_t blocks = 0;
   std::uint32_t block_rows = 0;  ///< b; 0 while calibrating
   double inflation = 0;
+  bool unsteady = false;       ///< no block size fits: no verdict but inconclusive
   double mean_difference = 0;  ///< mean of champion loss - candidate loss (not minus margin)
   double champion_loss = 0;
   double candidate_loss = 0;

@@ -27,6 +27,13 @@ std::string interval_text(const EvaluationFigures& figures, int sign) {
   return fmt::format(", between {:.4f} and {:.4f},", low, high);
 }
 
+Verdict unsteady(LossKind loss, const EvaluationFigures& figures) {
+  return {VerdictKind::inconclusive, "unsteady",
+          fmt::format("Inconclusive: the losses depend on each other over more than 500 rows, so "
+                      "no test holds; the {} differed by {:.4f} over {} rows.",
+                      loss_name(loss), figures.mean_difference, figures.counted_rows)};
+}
+
 Verdict undecided(LossKind loss, const EvaluationFigures& figures, std::uint64_t replayed_rows) {
   if (figures.blocks == 0) {
     return {VerdictKind::inconclusive, "calibrating",
@@ -34,6 +41,7 @@ Verdict undecided(LossKind loss, const EvaluationFigures& figures, std::uint64_t
                         "no block; at least the first 2,000 don't count.",
                         replayed_rows)};
   }
+  if (figures.unsteady) return unsteady(loss, figures);
   const int sign = figures.mean_difference < 0 ? -1 : 1;
   std::string sentence =
       fmt::format("Inconclusive: {} {} by {:.4f}{} after {} rows, all there are", loss_name(loss),

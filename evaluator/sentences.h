@@ -15,8 +15,12 @@ const char* loss_name(LossKind loss);
 /// there is no interval yet.
 std::string interval_text(const EvaluationFigures& figures, int sign);
 
-/// What to say when the rows end before a verdict: inconclusive, with reason rows_ended or
-/// calibrating, how things stand, and how many rows more a difference of the size seen would take.
+/// Inconclusive, because no block size fits.
+Verdict unsteady(LossKind loss, const EvaluationFigures& figures);
+
+/// What to say when the rows end before a verdict: inconclusive, with reason rows_ended,
+/// calibrating or unsteady, how things stand, and how many rows more a difference of the size seen
+/// would take.
 Verdict undecided(LossKind loss, const EvaluationFigures& figures, std::uint64_t replayed_rows);
 
 }  // namespace freshet

@@ -108,5 +108,17 @@ TEST(Backtest, RowsThatEndEarlyAreInconclusiveAndSaySo) {
   EXPECT_THAT(backtest.conclusion().sentence, HasSubstr("after 300 rows, all there are"));
 }
 
+TEST(Backtest, LossesThatNoBlockFitsGetNoVerdictAndSaySo) {
+  std::vector<PairedLoss> recorded;
+  for (std::uint64_t i = 0; i < 4000; ++i) {
+    recorded.push_back({i, static_cast<Millis>(i), i < 2000 ? 0.9 : 0.1, 0.5, i % 2 == 0});
+  }
+  Backtest backtest(Task::binary, 1, EvaluationPolicy{}, 1, 0, recorded);
+  Coin(0.05).replay(backtest, 0, 3000);
+  ASSERT_FALSE(backtest.verdict());
+  EXPECT_EQ(backtest.conclusion().reason, "unsteady");
+  EXPECT_THAT(backtest.conclusion().sentence, HasSubstr("no test holds"));
+}
+
 }  // namespace
 }  // namespace freshet
