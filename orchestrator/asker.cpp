@@ -32,6 +32,8 @@ void Asker::begin(Segment& segment) {
   segment.first_question = store_.questions();
   segment.questions = 0;
   segment.vectors.clear();
+  segment.served.clear();
+  segment.served_answers.clear();
   segment.first_row = store_.rows();
   segment.rows.clear();
   segment.row_vectors.clear();
@@ -56,7 +58,11 @@ bool Asker::take(std::string_view bytes, Segment& segment) {
 
   std::optional<KnownLabel> known;
   if (event_.kind == RecordKind::event) {
-    features_.ask(event_, vector_);
+    if (event_.served) {
+      take_served(*event_.served, segment);
+    } else {
+      features_.ask(event_, vector_);
+    }
     const std::array<std::span<const float>, 1> columns = {vector_};
     store_.ask(position_, event_.time, columns);
     segment.vectors.insert(segment.vectors.end(), vector_.begin(), vector_.end());
@@ -69,6 +75,15 @@ bool Asker::take(std::string_view bytes, Segment& segment) {
   ++position_;
   if (known && add_row(*known, position_, segment)) return true;
   return full(segment);
+}
+
+void Asker::take_served(const ServedAnswer& served, Segment& segment) {
+  copy_floats(served.vector, vector_);
+  segment.served.push_back(segment.questions);
+  const std::size_t width = answer_width(config_.schema);
+  const std::size_t at = segment.served_answers.size();
+  segment.served_answers.resize(at + width);
+  copy_floats(served.answer, std::span(segment.served_answers).subspan(at));
 }
 
 bool Asker::release_due(Segment& segment) {

@@ -44,6 +44,7 @@ class Asker {
   void begin(Segment& segment);
   /// Takes the record at position_; true when the segment is complete.
   bool take(std::string_view record, Segment& segment);
+  void take_served(const ServedAnswer& served, Segment& segment);
   bool release_due(Segment& segment);
   bool add_row(const KnownLabel& known, std::uint64_t known_position, Segment& segment);
   bool full(const Segment& segment) const;

@@ -57,7 +57,7 @@ void add_version_command(CLI::App& app, Command& chosen) {
 
 }  // namespace
 
-int run_command_line(int argc, char** argv) {
+int run_command_line(int argc, char** argv, const std::vector<AddCommands>& more) {
   CLI::App app{"Freshet: keeps models fresh on a stream of labeled events."};
   app.name("freshet");
   app.require_subcommand(1);
@@ -68,6 +68,7 @@ int run_command_line(int argc, char** argv) {
   add_event_commands(app, chosen);
   add_registry_commands(app, chosen);
   add_backtest_command(app, chosen);
+  for (const AddCommands add : more) add(app, chosen);
   add_version_command(app, chosen);
   try {
     app.parse(argc, argv);

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 namespace CLI {
 class App;
@@ -17,14 +18,16 @@ enum ExitCode : int {
   kNegative = 3,  ///< the answer is no: verify found damage, check found problems
 };
 
-/// The whole command line: parses, runs one command, prints errors to stderr, gives the exit code.
-int run_command_line(int argc, char** argv);
-
 /// What the chosen command runs once parsing is done; gives the exit code.
 using Command = std::function<int()>;
+/// Adds commands to the app, and sets `chosen` when one of them is named.
+using AddCommands = void (*)(CLI::App& app, Command& chosen);
 
-// Each adds its commands to the app and sets `chosen` when one of them is named.
-void add_run_commands(CLI::App& app, Command& chosen);       // run, demo
+/// The whole command line, with the commands that `more` add: parses, runs one command, prints
+/// errors to stderr, gives the exit code.
+int run_command_line(int argc, char** argv, const std::vector<AddCommands>& more);
+
+void add_run_commands(CLI::App& app, Command& chosen);       // run
 void add_pipeline_commands(CLI::App& app, Command& chosen);  // pipeline …
 void add_event_commands(CLI::App& app, Command& chosen);     // events …
 void add_registry_commands(CLI::App& app, Command& chosen);  // registry …

@@ -11,6 +11,7 @@
 #include "orchestrator/command_support.h"
 #include "orchestrator/inspect.h"
 #include "orchestrator/open_pipeline.h"
+#include "orchestrator/policy_change.h"
 #include "orchestrator/registry_json.h"
 #include "orchestrator/summary.h"
 
@@ -95,29 +96,11 @@ int apply(const PipelineArguments& a) {
     fmt::print("nothing differs from the recorded config\n");
     return kDone;
   }
-  std::string refused;
-  std::string summary;
   for (const ConfigDifference& d : all) {
     fmt::print("{}: {} -> {} ({})\n", d.path, d.from, d.to, d.means);
-    summary += (summary.empty() ? "" : "; ") + d.path + ": " + d.from + " -> " + d.to;
-    if (d.means != "policy") refused += (refused.empty() ? "" : ", ") + d.path;
-  }
-  if (!refused.empty()) {
-    throw Error(
-        ErrorKind::conflict,
-        fmt::format("{} cannot change in this workspace: what has been learned depends on "
-                    "it. Run the new config over the same log: freshet run {} --from-log {} "
-                    "--workspace NEW",
-                    refused, a.config, a.workspace));
   }
   OpenPipeline open(workspace, config.pipeline, std::nullopt, {});
-  open.pipeline.note_policy(config, summary, a.reason);
-  CommandRecord record;
-  record.kind = "apply";
-  record.arguments = write_config(config);
-  record.reason = a.reason;
-  open.command(workspace, record);
-  workspace.registry().set_config(config.pipeline, write_config(config));
+  apply_config(workspace, open, config, a.reason);
   return kDone;
 }
 

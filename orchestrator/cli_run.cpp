@@ -78,35 +78,8 @@ void add_run(CLI::App& app, Command& chosen) {
   });
 }
 
-void add_demo(CLI::App& app, Command& chosen) {
-  auto* command = app.add_subcommand(
-      "demo", "A drifting card-fraud stream through the whole loop, live in the terminal");
-  const auto a = std::make_shared<RunArguments>();
-  const auto exit = std::make_shared<bool>(false);
-  a->options.workspace = "freshet-demo";
-  command->add_option("-w,--workspace", a->options.workspace, "The workspace's folder")
-      ->capture_default_str();
-  command->add_flag("--exit", *exit, "End with a summary when the stream ends");
-  command->add_flag("--json", a->options.json, "The summary as one JSON object on stdout");
-  add_knobs(*command, *a);
-  command->callback([=, &chosen] {
-    chosen = [=] {
-      complete(*a);
-      a->options.demo = true;
-      fmt::print(stderr,
-                 "A simulated card-fraud stream: two abrupt changes of the fraudsters' ways and a "
-                 "gradual one,\nlabels hours to days late. Workspace: {}\n\n",
-                 a->options.workspace);
-      return run(a->options);
-    };
-  });
-}
-
 }  // namespace
 
-void add_run_commands(CLI::App& app, Command& chosen) {
-  add_run(app, chosen);
-  add_demo(app, chosen);
-}
+void add_run_commands(CLI::App& app, Command& chosen) { add_run(app, chosen); }
 
 }  // namespace freshet

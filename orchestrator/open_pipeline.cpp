@@ -13,6 +13,7 @@ namespace {
 
 PipelineConfig choose_config(Workspace& workspace, const std::string& name,
                              const std::optional<PipelineConfig>& file) {
+  const auto lock = workspace.use_registry();
   const std::optional<std::string> recorded = workspace.registry().config(name);
   if (!recorded) {
     if (!file) {
@@ -34,18 +35,6 @@ PipelineConfig choose_config(Workspace& workspace, const std::string& name,
       "run without a config to go on with the recorded one, use another --workspace, or record the "
       "change: freshet pipeline apply CONFIG --workspace W --reason …";
   throw Error(ErrorKind::conflict, message);
-}
-
-// Artifacts that no revision names are left from a run that died before its checkpoint.
-void collect_orphans(Workspace& workspace) {
-  std::vector<std::string> kept;
-  for (const std::string& pipeline : workspace.registry().pipelines()) {
-    for (const Revision& revision : workspace.registry().all_revisions(pipeline)) {
-      kept.push_back(revision.artifact);
-      kept.push_back(revision.learner_state);
-    }
-  }
-  workspace.artifacts().collect(kept);
 }
 
 std::unique_ptr<RowStore> open_store(const Workspace& workspace, const PipelineConfig& config) {
@@ -72,9 +61,11 @@ OpenPipeline::OpenPipeline(Workspace& workspace, const std::string& name,
       learning(config, *store, workspace.rows_path(name)),
       journal(workspace, name, *store),
       pipeline(config, *reader, *store, learning, journal) {
-  collect_orphans(workspace);
   if (knobs.worker_delay) learning.delay_worker(*knobs.worker_delay);
+  auto lock = workspace.use_registry();
   const std::optional<CheckpointRecord> checkpoint = workspace.registry().checkpoint(name);
+  std::vector<CommandRecord> commands = workspace.registry().commands(name);
+  lock.unlock();
   // Rows derive from the log: where they are lost (a power cut, a deleted file), so is the state.
   const bool rows_lost =
       checkpoint && (store->questions() < checkpoint->questions || store->rows() < checkpoint->row);
@@ -85,7 +76,7 @@ OpenPipeline::OpenPipeline(Workspace& workspace, const std::string& name,
   if (!checkpoint || rows_lost) {
     store->cut(0, 0);
     pipeline.begin();
-    pipeline.replay(workspace.registry().commands(name));
+    pipeline.replay(std::move(commands));
     return;
   }
   if (checkpoint->position > log->head()) {
@@ -96,21 +87,28 @@ OpenPipeline::OpenPipeline(Workspace& workspace, const std::string& name,
   }
   store->cut(checkpoint->questions, checkpoint->row);
   pipeline.load(*checkpoint);
-  pipeline.replay(workspace.registry().commands(name));
+  pipeline.replay(std::move(commands));
 }
 
 void OpenPipeline::command(Workspace& workspace, CommandRecord record) {
   // What was recorded is in force before anything new is.
   while (!pipeline.replayed() && pipeline.advance(log->head(), 1)) {
   }
+  pipeline.drain();
   record.position = pipeline.position();
   record.wall_time = wall_clock_text();
-  record.sequence = workspace.registry().commands(config.pipeline).size() + 1;
+  {
+    const auto lock = workspace.use_registry();
+    record.sequence = workspace.registry().commands(config.pipeline).size() + 1;
+  }
   // One that is refused throws here and leaves nothing behind; once recorded it is replayed if the
   // checkpoint doesn't come to be.
   journal.settle();
   pipeline.apply(record);
-  workspace.registry().add_command(config.pipeline, record);
+  {
+    const auto lock = workspace.use_registry();
+    workspace.registry().add_command(config.pipeline, record);
+  }
   pipeline.checkpoint();
   journal.settle();
 }

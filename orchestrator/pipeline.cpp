@@ -76,6 +76,11 @@ bool Pipeline::advance(std::uint64_t log_head, std::size_t max_segments) {
   return true;
 }
 
+void Pipeline::drain() {
+  while (advance(asker_.position(), kAhead)) {
+  }
+}
+
 void Pipeline::post_ahead() {
   while (posted_ < asked_.size()) {
     if (posted_ > 0 && wants_learner(asked_[posted_ - 1])) return;
@@ -99,9 +104,14 @@ std::vector<std::uint64_t> Pipeline::active_versions() const {
 
 void Pipeline::answer_served(const Segment& segment) {
   if (!champion_ || segment.questions == 0) return;
-  answers_.resize(segment.questions * answer_width(config_.schema));
+  const std::size_t width = answer_width(config_.schema);
+  answers_.resize(segment.questions * width);
   champion_->snapshot.model->predict(segment.vectors.data(), segment.questions, answers_.data());
-  store_.answer(kServedSeries, answer_width(config_.schema), segment.first_question, answers_);
+  for (std::size_t i = 0; i < segment.served.size(); ++i) {
+    std::copy_n(segment.served_answers.begin() + static_cast<std::ptrdiff_t>(i * width), width,
+                answers_.begin() + static_cast<std::ptrdiff_t>(segment.served[i] * width));
+  }
+  store_.answer(kServedSeries, width, segment.first_question, answers_);
 }
 
 void Pipeline::judge(const Segment& segment) {

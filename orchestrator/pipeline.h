@@ -42,6 +42,9 @@ class Pipeline {
   /// there is more. Checkpoints are made on the way.
   bool advance(std::uint64_t head, std::size_t max_segments);
 
+  /// Judges what was asked ahead, asking nothing more: commands take effect between.
+  void drain();
+
   /// Commits the state as it stands to the journal.
   void checkpoint();
 
@@ -75,12 +78,16 @@ class Pipeline {
   const LabelCounts& labels() const { return asker_.join().counts(); }
   std::uint64_t open_questions() const { return asker_.join().open(); }
   std::uint64_t rows() const { return row_; }
-  /// The first row that a version has seen.
-  std::uint64_t rows_begin(std::uint64_t version) const {
-    return versions_.at(version).record.lineage.rows_begin;
-  }
+  /// A version as the pipeline knows it, recorded or to be recorded.
+  const Version& version(std::uint64_t number) const { return versions_.at(number).record; }
   std::uint64_t position() const { return position_; }
   Millis watermark() const { return watermark_; }
+  /// The evaluations under way, as they stand.
+  std::vector<EvaluationRecord> running_evaluations() const;
+  /// Settled rows that a first champion still needs.
+  std::uint64_t missing_rows() const;
+  bool paused() const { return paused_; }
+  bool holding() const { return holding_; }
   /// Decisions made since the last call, for progress lines.
   std::vector<Decision> take_news();
 
@@ -143,6 +150,7 @@ class Pipeline {
   // pipeline_records.cpp: what goes into the registry.
   Decision new_decision(const std::string& kind, const std::string& reason) const;
   void decide(Decision decision);
+  EvaluationRecord describe(const Trial& trial) const;
   void record_trial(const Trial& trial, const std::string& status, const std::string& reason,
                     const std::string& sentence);
   Lineage describe(std::size_t recipe, std::uint64_t seed, Lineage lineage) const;

@@ -29,21 +29,40 @@ void Pipeline::decide(Decision receipt) {
   pending_.decisions.push_back(std::move(receipt));
 }
 
-void Pipeline::record_trial(const Trial& trial, const std::string& status,
-                            const std::string& reason, const std::string& sentence) {
+EvaluationRecord Pipeline::describe(const Trial& trial) const {
   EvaluationRecord record;
   record.number = trial.number;
   record.candidate = trial.candidate;
   record.champion = champion_ ? champion_->version : 0;
-  record.status = status;
-  record.reason = reason;
-  record.sentence = sentence;
+  record.status = "running";
   record.policy = evaluation_policy_json(trial.evaluation.policy());
   record.figures = evaluation_figures(trial.evaluation.figures(counts_.promotions));
   record.series = evaluation_series(trial.evaluation.series());
   record.start_question = trial.start_question;
   record.start_row = trial.start_row;
   record.end_row = row_;
+  return record;
+}
+
+std::vector<EvaluationRecord> Pipeline::running_evaluations() const {
+  std::vector<EvaluationRecord> records;
+  for (const Trial& trial : trials_) records.push_back(describe(trial));
+  return records;
+}
+
+std::uint64_t Pipeline::missing_rows() const {
+  if (champion_) return 0;
+  const std::uint64_t settled = scoreboard_.settled_rows();
+  const std::uint64_t warmup = config_.evaluate.warmup_rows;
+  return settled < warmup ? warmup - settled : config_.tick_rows;
+}
+
+void Pipeline::record_trial(const Trial& trial, const std::string& status,
+                            const std::string& reason, const std::string& sentence) {
+  EvaluationRecord record = describe(trial);
+  record.status = status;
+  record.reason = reason;
+  record.sentence = sentence;
   std::erase_if(pending_.evaluations,
                 [&](const EvaluationRecord& other) { return other.number == record.number; });
   pending_.evaluations.push_back(std::move(record));

@@ -22,6 +22,11 @@ struct Segment {
   std::uint32_t questions = 0;
   std::vector<float> vectors;  ///< questions x width, row-major
 
+  /// Questions that were answered before they stood in the log: which of the segment's, and the
+  /// answers, one after another.
+  std::vector<std::uint32_t> served;
+  std::vector<float> served_answers;
+
   std::uint64_t first_row = 0;
   std::vector<KnownRow> rows;      ///< numbered from first_row on
   std::vector<float> row_vectors;  ///< rows x width

@@ -14,16 +14,6 @@ namespace freshet {
 
 using nlohmann::json;
 
-json metrics_json(const Metrics& metrics, const std::vector<std::string>& wanted) {
-  json values = json::object();
-  for (const Metric& metric : metrics.values()) {
-    const bool keep =
-        wanted.empty() || std::find(wanted.begin(), wanted.end(), metric.name) != wanted.end();
-    if (keep) values[metric.name] = metric.value;
-  }
-  return values;
-}
-
 namespace {
 
 std::uint64_t peak_memory_bytes() {
@@ -34,13 +24,46 @@ std::uint64_t peak_memory_bytes() {
 
 json revision_json(const ServedRevision* revision, const Pipeline& pipeline) {
   if (revision == nullptr) return nullptr;
-  return {{"version", revision->version},
-          {"revision", fmt::format("{}@{}", revision->version, revision->row)},
-          {"sha256", revision->artifact},
-          {"rows", {pipeline.rows_begin(revision->version), revision->snapshot.row}}};
+  return {
+      {"version", revision->version},
+      {"revision", fmt::format("{}@{}", revision->version, revision->row)},
+      {"sha256", revision->artifact},
+      {"rows", {pipeline.version(revision->version).lineage.rows_begin, revision->snapshot.row}}};
 }
 
 }  // namespace
+
+json metrics_json(const Metrics& metrics, const std::vector<std::string>& wanted) {
+  json values = json::object();
+  for (const Metric& metric : metrics.values()) {
+    const bool keep =
+        wanted.empty() || std::find(wanted.begin(), wanted.end(), metric.name) != wanted.end();
+    if (keep) values[metric.name] = metric.value;
+  }
+  return values;
+}
+
+json baselines_json(const OpenPipeline& open) {
+  const auto& wanted = open.config.evaluate.metrics;
+  const Baselines& baselines = open.pipeline.scoreboard().baselines();
+  const bool regression = open.config.schema.task == Task::regression;
+  return {{regression ? "mean" : "majority", metrics_json(baselines.prior(), wanted)},
+          {"no_change", metrics_json(baselines.no_change(), wanted)}};
+}
+
+json learners_json(const OpenPipeline& open) {
+  json learners = json::array();
+  const auto& scored = open.pipeline.scoreboard().learners();
+  for (const ActiveLearner& learner : open.pipeline.learners()) {
+    const auto found = scored.find(learner.version);
+    if (found == scored.end()) continue;
+    learners.push_back({{"name", open.config.learners[learner.recipe].name},
+                        {"version", learner.version},
+                        {"rows", found->second.rows()},
+                        {"metrics", metrics_json(found->second, open.config.evaluate.metrics)}});
+  }
+  return learners;
+}
 
 json run_summary(OpenPipeline& open, Workspace& workspace, double seconds,
                  std::uint64_t rows_before) {
@@ -49,19 +72,6 @@ json run_summary(OpenPipeline& open, Workspace& workspace, double seconds,
   const PipelineCounts& counts = pipeline.counts();
   const Scoreboard& board = pipeline.scoreboard();
   const auto& wanted = open.config.evaluate.metrics;
-  const bool regression = open.config.schema.task == Task::regression;
-  json learners = json::array();
-  for (const ActiveLearner& learner : pipeline.learners()) {
-    const auto found = board.learners().find(learner.version);
-    if (found == board.learners().end()) continue;
-    learners.push_back({{"name", open.config.learners[learner.recipe].name},
-                        {"version", learner.version},
-                        {"rows", found->second.rows()},
-                        {"metrics", metrics_json(found->second, wanted)}});
-  }
-  json baselines{
-      {regression ? "mean" : "majority", metrics_json(board.baselines().prior(), wanted)},
-      {"no_change", metrics_json(board.baselines().no_change(), wanted)}};
   const LabelCounts& labels = pipeline.labels();
   const std::uint64_t rows = pipeline.rows() - rows_before;
   return {{"pipeline", open.config.pipeline},
@@ -84,8 +94,8 @@ json run_summary(OpenPipeline& open, Workspace& workspace, double seconds,
           {"live",
            {{"rows", board.live().rows()},
             {"metrics", metrics_json(board.live(), wanted)},
-            {"baselines", std::move(baselines)}}},
-          {"learners", std::move(learners)},
+            {"baselines", baselines_json(open)}}},
+          {"learners", learners_json(open)},
           {"champion", revision_json(pipeline.champion(), pipeline)},
           {"refreshes", counts.refreshes},
           {"held_back", counts.held_back},

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include <nlohmann/json_fwd.hpp>
 
@@ -12,8 +13,12 @@ namespace freshet {
 nlohmann::json run_summary(OpenPipeline& open, Workspace& workspace, double seconds,
                            std::uint64_t rows_before);
 
-/// Metrics by name: those wanted, or all where none are named.
+/// Metrics by name; `wanted` empty: all.
 nlohmann::json metrics_json(const Metrics& metrics, const std::vector<std::string>& wanted);
+/// The baselines' metrics by their names.
+nlohmann::json baselines_json(const OpenPipeline& open);
+/// The learners that take part, with their progressive metrics.
+nlohmann::json learners_json(const OpenPipeline& open);
 
 /// The same for people.
 std::string summary_text(const nlohmann::json& summary);

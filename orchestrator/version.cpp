@@ -19,6 +19,8 @@ std::string build_identity() {
                      __VERSION__);
 }
 
+std::string program_version() { return FRESHET_VERSION; }
+
 std::string version_text(bool json) {
   const BlasLibrary blas = find_blas();
   const std::string warning =

@@ -8,4 +8,7 @@ namespace freshet {
 /// (with a warning if it is the slow reference BLAS) and the ISA profile. Does not load torch.
 std::string version_text(bool json);
 
+/// The program's own version.
+std::string program_version();
+
 }  // namespace freshet

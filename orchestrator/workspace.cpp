@@ -44,12 +44,39 @@ std::string owner_of(int lock) {
   return pid.empty() ? "unknown" : std::string(pid);
 }
 
+// Whoever looks whether there is an owner holds the lock for an instant: that is waited for.
+int lock_exclusively(int lock) {
+  for (int tries = 0;; ++tries) {
+    if (::flock(lock, LOCK_EX | LOCK_NB) == 0) return 0;
+    if (errno != EWOULDBLOCK || tries == 20) return errno;
+    ::usleep(5000);
+  }
+}
+
+void write_lock(int lock, const std::string& path, const std::string& text) {
+  if (::ftruncate(lock, 0) != 0 ||
+      ::pwrite(lock, text.data(), text.size(), 0) != static_cast<ssize_t>(text.size())) {
+    throw lock_error(path, "written", errno);
+  }
+}
+
+// An artifact that no revision names is left from a run that died before its checkpoint.
+void collect_orphans(const Registry& registry, ArtifactStore& artifacts) {
+  std::vector<std::string> kept;
+  for (const std::string& pipeline : registry.pipelines()) {
+    for (const Revision& revision : registry.all_revisions(pipeline)) {
+      kept.push_back(revision.artifact);
+      kept.push_back(revision.learner_state);
+    }
+  }
+  artifacts.collect(kept);
+}
+
 int take_lock(const std::string& folder) {
   const std::string path = folder + "/lock";
   const int lock = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (lock < 0) throw lock_error(path, "opened", errno);
-  if (::flock(lock, LOCK_EX | LOCK_NB) != 0) {
-    const int code = errno;
+  if (const int code = lock_exclusively(lock); code != 0) {
     const std::string owner = owner_of(lock);
     ::close(lock);
     if (code != EWOULDBLOCK) throw lock_error(path, "locked", code);
@@ -59,12 +86,11 @@ int take_lock(const std::string& folder) {
                     "stop it, or use another --workspace",
                     folder, owner));
   }
-  const std::string pid = std::to_string(::getpid()) + "\n";
-  if (::ftruncate(lock, 0) != 0 ||
-      ::pwrite(lock, pid.data(), pid.size(), 0) != static_cast<ssize_t>(pid.size())) {
-    const int code = errno;
+  try {
+    write_lock(lock, path, std::to_string(::getpid()) + "\n");
+  } catch (...) {
     ::close(lock);
-    throw lock_error(path, "written", code);
+    throw;
   }
   return lock;
 }
@@ -76,6 +102,7 @@ Workspace::Workspace(std::string folder, Mode mode, int lock, std::unique_ptr<Re
     : folder_(std::move(folder)),
       mode_(mode),
       lock_(lock),
+      mutex_(std::make_unique<std::mutex>()),
       registry_(std::move(registry)),
       artifacts_(std::move(artifacts)) {}
 
@@ -83,6 +110,7 @@ Workspace::Workspace(Workspace&& other) noexcept
     : folder_(std::move(other.folder_)),
       mode_(other.mode_),
       lock_(std::exchange(other.lock_, -1)),
+      mutex_(std::move(other.mutex_)),
       registry_(std::move(other.registry_)),
       artifacts_(std::move(other.artifacts_)) {}
 
@@ -110,13 +138,31 @@ Workspace Workspace::open(const std::string& folder, Mode mode) {
   const int lock = take_lock(folder);
   try {
     ArtifactStore store = ArtifactStore::open(artifacts);
-    // What a crash left half written; an artifact that is whole may be named by a checkpoint alone.
-    store.collect(store.list());
-    return {folder, mode, lock, Registry::open(registry), std::move(store)};
+    auto opened = Registry::open(registry);
+    collect_orphans(*opened, store);
+    return {folder, mode, lock, std::move(opened), std::move(store)};
   } catch (...) {
     ::close(lock);
     throw;
   }
+}
+
+std::optional<std::string> Workspace::owner_url(const std::string& folder) {
+  const int lock = ::open((folder + "/lock").c_str(), O_RDONLY | O_CLOEXEC);
+  if (lock < 0) return std::nullopt;
+  const bool owned = ::flock(lock, LOCK_SH | LOCK_NB) != 0;
+  std::string text(512, '\0');
+  const ssize_t size = owned ? ::pread(lock, text.data(), text.size(), 0) : 0;
+  ::close(lock);
+  text.resize(size > 0 ? static_cast<std::size_t>(size) : 0);
+  const std::size_t begin = text.find('\n') + 1;
+  const std::size_t end = text.find('\n', begin);
+  if (begin == 0 || end == std::string::npos) return std::nullopt;
+  return text.substr(begin, end - begin);
+}
+
+void Workspace::announce(const std::string& url) {
+  write_lock(lock_, folder_ + "/lock", fmt::format("{}\n{}\n", ::getpid(), url));
 }
 
 std::string Workspace::pipeline_folder(const std::string& pipeline) const {

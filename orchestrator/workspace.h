@@ -1,6 +1,8 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <string>
 
 #include "registry/artifact_store.h"
@@ -10,14 +12,16 @@ namespace freshet {
 
 /// A folder that holds everything: `lock`, `registry.db`, `artifacts/`, and for each pipeline
 /// `pipelines/<name>/log.db`, `rows.db` and `backtests.db`. One process owns it (an flock on
-/// `lock`, which holds its pid); others read. Throws Error{unavailable} when the disk refuses, and
-/// what opening the registry throws. Used by one thread; databases of its pipelines are closed
+/// `lock`, which holds its pid and, when it serves, its URL); others read. Throws
+/// Error{unavailable} when the disk refuses, and what opening the registry throws. Used by one
+/// thread, but for the registry and `use_registry`: several pipelines of one owner share it, each
+/// use within a `use_registry`. Databases of its pipelines are closed
 /// before it.
 class Workspace {
  public:
   enum class Mode {
-    own,   ///< makes what is missing, removes half-written artifacts; Error{conflict} naming the
-           ///< owner's pid if there is one
+    own,   ///< makes what is missing, removes half-written artifacts and those that no revision
+           ///< names; Error{conflict} naming the owner's pid if there is one
     read,  ///< Error{not_found} if there is no workspace
   };
 
@@ -25,7 +29,14 @@ class Workspace {
   Workspace(Workspace&&) noexcept;
   ~Workspace();
 
+  /// Where the workspace's owner serves; nullopt if it has none, or one that doesn't serve.
+  static std::optional<std::string> owner_url(const std::string& folder);
+  /// Tells those who ask with `owner_url`. For the owner.
+  void announce(const std::string& url);
+
   const std::string& folder() const { return folder_; }
+  /// Nobody else uses the registry as long as the lock is held.
+  std::unique_lock<std::mutex> use_registry() const { return std::unique_lock(*mutex_); }
   Registry& registry() const { return *registry_; }
   ArtifactStore& artifacts() { return artifacts_; }
 
@@ -42,7 +53,8 @@ class Workspace {
 
   std::string folder_;
   Mode mode_;
-  int lock_;  ///< descriptor; -1 when only reading
+  int lock_;                           ///< descriptor; -1 when only reading
+  std::unique_ptr<std::mutex> mutex_;  ///< of the registry
   std::unique_ptr<Registry> registry_;
   ArtifactStore artifacts_;
 };

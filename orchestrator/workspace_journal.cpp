@@ -74,6 +74,7 @@ void WorkspaceJournal::write(CheckpointRecord& record, const std::vector<std::st
   record.fingerprint = hashes.dump();
   store_.sync();
   workspace_.artifacts().put_all(artifacts);
+  const auto lock = workspace_.use_registry();
   workspace_.registry().commit(pipeline_, record);
 }
 
@@ -90,6 +91,7 @@ std::string WorkspaceJournal::get_artifact(const std::string& sha256) {
 
 Revision WorkspaceJournal::last_revision(std::uint64_t version) {
   settle();
+  const auto lock = workspace_.use_registry();
   const std::vector<Decision> decisions = workspace_.registry().decisions(pipeline_);
   const bool served = std::any_of(decisions.begin(), decisions.end(), [&](const Decision& d) {
     return d.to_version == version && changes_champion(d.kind);

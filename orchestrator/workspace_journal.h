@@ -17,7 +17,7 @@ namespace freshet {
 
 /// A journal in a workspace's registry and artifact store. What is committed is written by a
 /// thread of its own while the pipeline goes on, one commit at a time: the next one waits for it.
-/// Between `commit` and `settle` nobody else may use the workspace's registry.
+/// It uses the registry within `use_registry`.
 class WorkspaceJournal : public Journal {
  public:
   WorkspaceJournal(Workspace& workspace, std::string pipeline, RowStore& store);

@@ -21,6 +21,7 @@ using Length = std::uint32_t;
 
 constexpr std::uint8_t kHasLabel = 1;
 constexpr std::uint8_t kHasLabelTime = 2;
+constexpr std::uint8_t kHasServed = 4;
 constexpr std::size_t kFixedBytes = sizeof(RecordKind) + sizeof(std::uint8_t) + sizeof(Millis) +
                                     sizeof(Length) + sizeof(double) + sizeof(Millis);
 
@@ -87,6 +88,10 @@ class Cursor {
 
 std::size_t most_bytes(const Event& event, const Schema& schema) {
   std::size_t size = kFixedBytes + event.id.size();
+  if (event.served) {
+    size += 3 * sizeof(std::uint64_t) + 2 * sizeof(Length) + event.served->vector.size() +
+            event.served->answer.size();
+  }
   if (event.kind != RecordKind::event) return size;
   size += mask_bytes(schema);
   for (const FieldValue& value : event.values) {
@@ -128,7 +133,38 @@ void read_values(Cursor& cursor, const Schema& schema, std::vector<FieldValue>& 
   }
 }
 
+void write_served(const ServedAnswer& served, Writer& writer) {
+  writer.put(served.position);
+  writer.put(served.version);
+  writer.put(served.row);
+  writer.put_text(served.vector);
+  writer.put_text(served.answer);
+}
+
+ServedAnswer read_served(Cursor& cursor) {
+  ServedAnswer served;
+  served.position = cursor.get<std::uint64_t>();
+  served.version = cursor.get<std::uint64_t>();
+  served.row = cursor.get<std::uint64_t>();
+  served.vector = cursor.text();
+  served.answer = cursor.text();
+  return served;
+}
+
 }  // namespace
+
+std::string_view float_bytes(std::span<const float> floats) {
+  return {reinterpret_cast<const char*>(floats.data()), floats.size_bytes()};
+}
+
+void copy_floats(std::string_view bytes, std::span<float> to) {
+  if (bytes.size() != to.size_bytes()) {
+    throw Error(ErrorKind::corrupt,
+                fmt::format("a served answer in the log has {} bytes of floats, expected {}",
+                            bytes.size(), to.size_bytes()));
+  }
+  if (!bytes.empty()) std::memcpy(to.data(), bytes.data(), bytes.size());
+}
 
 RecordKind kind_of(std::string_view record) {
   const auto kind = record.empty() ? RecordKind{} : static_cast<RecordKind>(record.front());
@@ -150,12 +186,14 @@ void encode(const Event& event, const Schema& schema, std::string& out) {
   const bool label_time =
       event.kind == RecordKind::event && schema.label.known == LabelKnown::at && event.label;
   writer.put(event.kind);
-  writer.put(
-      static_cast<std::uint8_t>((event.label ? kHasLabel : 0) | (label_time ? kHasLabelTime : 0)));
+  writer.put(static_cast<std::uint8_t>((event.label ? kHasLabel : 0) |
+                                       (label_time ? kHasLabelTime : 0) |
+                                       (event.served ? kHasServed : 0)));
   writer.put(event.time);
   writer.put_text(event.id);
   if (event.label) writer.put(*event.label);
   if (label_time) writer.put(event.label_time);
+  if (event.served) write_served(*event.served, writer);
   if (event.kind == RecordKind::event) write_values(event, schema, writer);
   out.resize(static_cast<std::size_t>(writer.at() - out.data()));
 }
@@ -171,10 +209,13 @@ void decode(std::string_view record, const Schema& schema, Event& event) {
   event.label_time = 0;
   if ((flags & kHasLabel) != 0) event.label = cursor.get<double>();
   if ((flags & kHasLabelTime) != 0) event.label_time = cursor.get<Millis>();
+  event.served.reset();
+  if ((flags & kHasServed) != 0) event.served = read_served(cursor);
   event.values.clear();
   if (event.kind == RecordKind::event) read_values(cursor, schema, event.values);
-  if (flags > (kHasLabel | kHasLabelTime) ||
-      (event.kind == RecordKind::label && flags != kHasLabel)) {
+  if (flags > (kHasLabel | kHasLabelTime | kHasServed) ||
+      (event.kind == RecordKind::label && flags != kHasLabel) ||
+      (event.kind == RecordKind::close && flags != 0)) {
     throw Error(ErrorKind::corrupt, "a log record has flags that do not fit its kind");
   }
   if (!cursor.at_end()) {

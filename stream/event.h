@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,6 +26,21 @@ struct FieldValue {
   bool missing = true;
 };
 
+/// How a question was answered before it stood in the log: over HTTP, by the champion as it was
+/// then. Replay takes vector and answer as they are.
+struct ServedAnswer {
+  std::uint64_t position = 0;  ///< the state that answered had gone through the records below it
+  std::uint64_t version = 0;   ///< the revision that answered: version@row
+  std::uint64_t row = 0;
+  std::string_view vector;  ///< the feature vector's floats, little-endian, at any address
+  std::string_view answer;  ///< the answer's floats
+};
+
+/// The bytes of floats as a ServedAnswer holds them, valid as long as `floats`, and back.
+/// `copy_floats` throws Error{corrupt} unless there are `to.size()` of them.
+std::string_view float_bytes(std::span<const float> floats);
+void copy_floats(std::string_view bytes, std::span<float> to);
+
 /// A decoded record. Views point into the bytes it was decoded from (or the source's buffer) and
 /// live as long as those.
 struct Event {
@@ -34,6 +50,7 @@ struct Event {
   std::vector<FieldValue> values;  ///< in schema order; empty unless kind is `event`
   std::optional<double> label;     ///< inline label, or the label of a label record
   Millis label_time = 0;           ///< `LabelKnown::at` only: when the inline label becomes known
+  std::optional<ServedAnswer> served;  ///< kind `event`: it was answered before it was logged
 };
 
 /// The kind of an encoded record. Throws `Error{corrupt}` when it is none.

@@ -157,11 +157,11 @@ class SqliteEventLog : public EventLog {
     });
   }
 
-  std::vector<DeadLetter> dead_letters(std::uint64_t limit) const override {
-    return letters("dead_letters", limit);
+  std::vector<DeadLetter> dead_letters(std::uint64_t limit, std::uint64_t before) const override {
+    return letters("dead_letters", limit, before);
   }
-  std::vector<DeadLetter> late_events(std::uint64_t limit) const override {
-    return letters("late_events", limit);
+  std::vector<DeadLetter> late_events(std::uint64_t limit, std::uint64_t before) const override {
+    return letters("late_events", limit, before);
   }
 
   const std::string& description() const override { return description_; }
@@ -341,17 +341,20 @@ class SqliteEventLog : public EventLog {
     }
   }
 
-  std::vector<DeadLetter> letters(const char* table, std::uint64_t limit) const {
+  std::vector<DeadLetter> letters(const char* table, std::uint64_t limit,
+                                  std::uint64_t before) const {
     return guarded(path_, [&] {
       std::vector<DeadLetter> newest;
       SQLite::Statement select(
-          database_,
-          fmt::format("SELECT source, line, raw, reason FROM {} ORDER BY number DESC LIMIT ?",
-                      table));
-      select.bind(1, signed_of(std::min<std::uint64_t>(limit, 1'000'000'000)));
+          database_, fmt::format("SELECT source, line, raw, reason, number FROM {} WHERE number<? "
+                                 "ORDER BY number DESC LIMIT ?",
+                                 table));
+      select.bind(1, signed_of(std::min(before, kNewest)));
+      select.bind(2, signed_of(std::min<std::uint64_t>(limit, 1'000'000'000)));
       while (select.executeStep()) {
         newest.push_back({select.getColumn(0).getString(), unsigned_of(select.getColumn(1)),
-                          select.getColumn(2).getString(), select.getColumn(3).getString()});
+                          select.getColumn(2).getString(), select.getColumn(3).getString(),
+                          unsigned_of(select.getColumn(4))});
       }
       return newest;
     });

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,6 +19,7 @@ struct DeadLetter {
   std::uint64_t line = 0;
   std::string raw;  ///< the first 4 KiB of the record
   std::string reason;
+  std::uint64_t number = 0;  ///< ascends from 1 on; the log gives it
 };
 
 /// Side outputs of ingestion, counted for ever.
@@ -78,9 +80,12 @@ class EventLog {
   virtual std::optional<SourceProgress> progress(const std::string& name) const = 0;
   virtual std::vector<SourceProgress> all_progress() const = 0;
 
-  /// The newest `limit` dead letters (or late events), newest first.
-  virtual std::vector<DeadLetter> dead_letters(std::uint64_t limit) const = 0;
-  virtual std::vector<DeadLetter> late_events(std::uint64_t limit) const = 0;
+  /// The newest `limit` dead letters (or late events) numbered below `before`, newest first.
+  static constexpr std::uint64_t kNewest = std::numeric_limits<std::int64_t>::max();
+  virtual std::vector<DeadLetter> dead_letters(std::uint64_t limit,
+                                               std::uint64_t before = kNewest) const = 0;
+  virtual std::vector<DeadLetter> late_events(std::uint64_t limit,
+                                              std::uint64_t before = kNewest) const = 0;
 
   virtual const std::string& description() const = 0;
 

@@ -19,6 +19,7 @@ constexpr std::size_t kBadWindow = 1000;
 constexpr std::size_t kBadLeast = 100;
 constexpr std::uint64_t kMostJumpsInARow = 100;
 constexpr std::size_t kRawBytes = 4096;
+const std::string kSeenBefore = "an event with this id was accepted before";
 
 /// Which of the newest records were dead letters.
 class BadShare {
@@ -106,7 +107,7 @@ class Ingest::Impl : public RecordSink {
       id = hash_id_(event_.id);
       if (seen_.known(id, dedup_horizon())) {
         ++batch_.duplicates;
-        return count(false);
+        return count(Outcome::duplicate, kSeenBefore);
       }
     } else if (event_.kind == RecordKind::event) {
       ordinal_text_ = std::to_string(ordinal_);
@@ -117,8 +118,10 @@ class Ingest::Impl : public RecordSink {
     watermark_.observe(event_.time);
     if (has_id) seen_.remember(id, event_.time, dedup_horizon());
     encode(event_, schema_, batch_.records.emplace_back());
-    count(false);
+    count(Outcome::accepted, {});
   }
+
+  void on_outcome(OnOutcome each) { on_outcome_ = std::move(each); }
 
   void bad(const Origin& origin, const std::string& reason) override { refuse(origin, reason); }
 
@@ -200,24 +203,26 @@ class Ingest::Impl : public RecordSink {
         event_.time >= watermark - schema_.allowed_lateness) {
       return false;
     }
-    batch_.late.push_back(letter(
-        origin, fmt::format("event time {} is {} behind the watermark {}; allowed_lateness is {}",
-                            format_time(event_.time), format_duration(watermark - event_.time),
-                            format_time(watermark), format_duration(schema_.allowed_lateness))));
-    count(false);
+    const std::string reason =
+        fmt::format("event time {} is {} behind the watermark {}; allowed_lateness is {}",
+                    format_time(event_.time), format_duration(watermark - event_.time),
+                    format_time(watermark), format_duration(schema_.allowed_lateness));
+    batch_.late.push_back(letter(origin, reason));
+    count(Outcome::late, reason);
     return true;
   }
 
   void refuse(const Origin& origin, const std::string& reason) {
     batch_.dead_letters.push_back(letter(origin, reason));
     last_refused_ = fmt::format("{}: line {}: {}", name_of(origin), origin.line, reason);
-    count(true);
+    count(Outcome::dead_letter, reason);
   }
 
   /// Each record goes through here once.
-  void count(bool bad) {
+  void count(Outcome outcome, const std::string& reason) {
     ++ordinal_;
-    recent_.note(bad);
+    if (on_outcome_) on_outcome_(outcome, reason);
+    recent_.note(outcome == Outcome::dead_letter);
     if (stop_reason_ || !recent_.above(schema_.max_bad_share)) return;
     stop_reason_ = fmt::format(
         "{} of the last {} records were refused, more than stream.max_bad_share ({}) allows; the "
@@ -230,7 +235,7 @@ class Ingest::Impl : public RecordSink {
   }
 
   DeadLetter letter(const Origin& origin, const std::string& reason) const {
-    return {name_of(origin), origin.line, std::string(origin.raw.substr(0, kRawBytes)), reason};
+    return {name_of(origin), origin.line, std::string(origin.raw.substr(0, kRawBytes)), reason, 0};
   }
 
   const Schema schema_;
@@ -249,6 +254,7 @@ class Ingest::Impl : public RecordSink {
   LogBatch batch_;  // gathered, not yet in the log
   Event event_;
   std::string ordinal_text_;
+  OnOutcome on_outcome_;
 };
 
 Ingest::Ingest(const Schema& schema, EventLog& log) : impl_(std::make_unique<Impl>(schema, log)) {}
@@ -257,6 +263,8 @@ Ingest::~Ingest() = default;
 PollStatus Ingest::pump(Source& source, std::size_t max_records) {
   return impl_->pump(source, max_records);
 }
+
+void Ingest::on_outcome(OnOutcome each) { impl_->on_outcome(std::move(each)); }
 
 void Ingest::close() { impl_->close(); }
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -8,6 +10,14 @@
 #include "stream/source.h"
 
 namespace freshet {
+
+/// What becomes of a record.
+enum class Outcome : std::uint8_t {
+  accepted,
+  duplicate,    ///< its id was seen within `dedup_within`
+  late,         ///< an event behind the watermark by more than `allowed_lateness`
+  dead_letter,  ///< refused
+};
 
 /// From sources into the log: drops duplicates, sets late events and impossible time jumps aside,
 /// and appends what is left together with how far the source was read, in one transaction.
@@ -27,6 +37,11 @@ class Ingest {
   /// `max_bad_share` of the last 1,000 records (once there are 100) were dead letters, after
   /// having stored them.
   PollStatus pump(Source& source, std::size_t max_records);
+
+  /// Hears of each record, in order, while it is polled: what will have become of it when `pump`
+  /// returns, and why (empty if accepted).
+  using OnOutcome = std::function<void(Outcome outcome, const std::string& reason)>;
+  void on_outcome(OnOutcome each);
 
   /// Appends the record that ends the stream (`run --final`); nothing is accepted after it.
   void close();

@@ -110,6 +110,11 @@ bool Tokens::revoke(const std::string& name) {
   return std::erase_if(tokens_, [&](const Token& token) { return token.name == name; }) > 0;
 }
 
+void Tokens::replace(std::vector<Token> tokens) {
+  const std::lock_guard lock(mutex_);
+  tokens_ = std::move(tokens);
+}
+
 std::vector<Tokens::Token> Tokens::list() const {
   const std::lock_guard lock(mutex_);
   return tokens_;
@@ -220,8 +225,7 @@ void add_login_route(RouteTable& routes, Access& access) {
               .handler = [&access](const Request& request) { return access.login(request); },
               .summary = "Exchanges ?token= for the cookie, and redirects to /",
               .request_schema = {},
-              .response_schema = {},
-              .body_limit_bytes = {}});
+              .response_schema = {}});
 }
 
 }  // namespace freshet

@@ -39,6 +39,8 @@ class Tokens {
   void add(Token token);
   /// All tokens of that name; false if there was none.
   bool revoke(const std::string& name);
+  /// These instead of all there were.
+  void replace(std::vector<Token> tokens);
   std::vector<Token> list() const;
   bool empty() const;
   /// Takes as long whether and wherever it is found: hashes are compared, all and in full.

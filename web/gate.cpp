@@ -1,6 +1,7 @@
 #include "web/gate.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -87,6 +88,13 @@ std::variant<Gate::Admission, Response> Gate::admit(const RequestHead& head) con
   if (head.body_bytes > limit) {
     return problem(
         413, fmt::format("The body has {} bytes; {} are taken here.", head.body_bytes, limit));
+  }
+  if (head.body_bytes > 0 && !match.route->takes(head.header("content-type"))) {
+    return problem(415, "The body's Content-Type is none that is taken here: " +
+                            (match.route->content_types.empty()
+                                 ? std::string("application/json")
+                                 : fmt::format("{}", fmt::join(match.route->content_types, ", "))) +
+                            ".");
   }
   Admission admission;
   admission.route = match.route;

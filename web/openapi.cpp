@@ -38,8 +38,14 @@ Json operation(const Route& route, const Json& parameters) {
                                                        : "operate"}};
   if (!parameters.empty()) result["parameters"] = parameters;
   if (route.body_limit() > 0) {
-    result["requestBody"] = {
-        {"content", {{"application/json", {{"schema", reference(route.request_schema)}}}}}};
+    Json content = Json::object();
+    for (const std::string& type : route.content_types) {
+      content[type] = {{"schema", reference(route.request_schema)}};
+    }
+    if (content.empty()) {
+      content["application/json"] = {{"schema", reference(route.request_schema)}};
+    }
+    result["requestBody"] = {{"required", true}, {"content", std::move(content)}};
   }
   result["responses"] = std::move(answers);
   return result;

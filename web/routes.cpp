@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <utility>
 
 #include "stream/error.h"
@@ -23,6 +24,14 @@ bool is_name_character(char c) {
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 }  // namespace
+
+bool Route::takes(const std::string& content_type) const {
+  std::string type = content_type.substr(0, content_type.find_first_of("; "));
+  for (char& c : type) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  if (type.empty()) return true;
+  if (content_types.empty()) return type == "application/json";
+  return std::find(content_types.begin(), content_types.end(), type) != content_types.end();
+}
 
 std::size_t Route::body_limit() const {
   if (body_limit_bytes) return *body_limit_bytes;

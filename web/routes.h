@@ -25,15 +25,19 @@ struct Route {
   /// `{path:rest}`, as the last one, one or more segments of 1 to 256 bytes, joined by "/", none of
   /// them "." or ".." or with "/" or "\" in it.
   std::string pattern;
-  Role role = Role::operate;    ///< who may: none is everybody; a forgotten one is the strictest
-  Handler handler;              ///< throws Error for a problem; called by many threads at once
-  std::string summary;          ///< a line for openapi.json
-  std::string request_schema;   ///< names under components/schemas; empty: any or none
-  std::string response_schema;  ///< empty: any
+  Role role = Role::operate;  ///< who may: none is everybody; a forgotten one is the strictest
+  Handler handler;            ///< throws Error for a problem; called by many threads at once
+  std::string summary;        ///< a line for openapi.json
+  std::string request_schema = {};   ///< names under components/schemas; empty: any or none
+  std::string response_schema = {};  ///< empty: any
+  /// What a body may be; empty: application/json. A body without a Content-Type is taken as it is.
+  std::vector<std::string> content_types = {};
   /// The largest body: 1 MiB for POST, PUT and PATCH, else none, unless said here.
-  std::optional<std::size_t> body_limit_bytes;
+  std::optional<std::size_t> body_limit_bytes = {};
 
   std::size_t body_limit() const;
+  /// Whether a body of this Content-Type (with parameters) is taken.
+  bool takes(const std::string& content_type) const;
 };
 
 /// All routes: what is matched is what openapi.json tells and what the access test enumerates. Add

@@ -98,13 +98,24 @@ TEST_F(WorkspaceTest, ADamagedRegistryLeavesTheLockToOthers) {
   EXPECT_NO_THROW(own());
 }
 
-TEST_F(WorkspaceTest, TheNextOwnerRemovesHalfWrittenArtifactsOnly) {
-  const std::string address = own().artifacts().put("weights");
-  const std::string torn = path("w/artifacts/" + address + ".7.1.part");
+TEST_F(WorkspaceTest, TheNextOwnerRemovesArtifactsThatNoRevisionNames) {
+  std::string named;
+  std::string orphan;
+  {
+    Workspace workspace = own();
+    named = workspace.artifacts().put("weights");
+    orphan = workspace.artifacts().put("of a run that died before its checkpoint");
+    workspace.registry().set_config("p", "{}");
+    CheckpointRecord record;
+    record.versions.push_back({1, {}, "learning", 0, 0});
+    record.revisions.push_back({1, 64, named, ""});
+    workspace.registry().commit("p", record);
+  }
+  const std::string torn = path("w/artifacts/" + named + ".7.1.part");
   write(torn, "wei");
   only_read();
   EXPECT_TRUE(std::filesystem::exists(torn));
-  EXPECT_EQ(own().artifacts().get(address), "weights");
+  EXPECT_EQ(own().artifacts().list(), std::vector<std::string>{named});
   EXPECT_FALSE(std::filesystem::exists(torn));
 }
 

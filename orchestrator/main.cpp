@@ -1,3 +1,0 @@
-#include "orchestrator/cli.h"
-
-int main(int argc, char** argv) { return freshet::run_command_line(argc, argv); }

@@ -1,0 +1,347 @@
+#include "orchestrator/served_pipeline.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "orchestrator/policy_change.h"
+#include "stream/demo_source.h"
+#include "stream/ingest.h"
+#include "stream/paced_source.h"
+
+namespace freshet {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::chrono::milliseconds kViewEvery{200};
+constexpr std::chrono::milliseconds kIdle{50};
+constexpr std::size_t kMostSegments = 16;  // between two looks at commands
+constexpr std::size_t kIngestChunk = 4096;
+
+}  // namespace
+
+ServedPipeline::ServedPipeline(Workspace& workspace, const std::string& name,
+                               const std::optional<PipelineConfig>& file, FeedOptions feed,
+                               Changes& changes)
+    : workspace_(workspace),
+      name_(name),
+      feed_(std::move(feed)),
+      changes_(changes),
+      open_(std::make_unique<OpenPipeline>(workspace, name, file, RunKnobs{})),
+      counts_log_(EventLog::open_reader(workspace.log_path(name))),
+      schema_(open_->config.schema),
+      pushed_(schema_, "http"),
+      predictor_(std::make_unique<Predictor>(schema_, open_->config.features)) {
+  {
+    const auto lock = workspace_.use_registry();
+    viewer_ = std::make_unique<PipelineViewer>(workspace_.registry().decisions(name));
+  }
+  publish(true);
+  start_ingest();
+  thread_ = std::jthread([this](const std::stop_token& stop) { pipeline_loop(stop); });
+}
+
+ServedPipeline::~ServedPipeline() {
+  pushed_.close();
+  thread_.request_stop();
+  thread_.join();
+}
+
+std::optional<std::vector<LineResult>> ServedPipeline::append(std::string lines, bool labels_only) {
+  check_running();
+  auto pushed = pushed_.push({std::move(lines), labels_only, true, std::nullopt});
+  if (!pushed) return std::nullopt;
+  return pushed->get();
+}
+
+std::optional<std::vector<ServedPipeline::Prediction>> ServedPipeline::predict(
+    const std::vector<std::string>& events, const PredictOptions& options) {
+  std::vector<Answer> answers = predictor_->answer(events);
+  std::vector<Prediction> predictions(answers.size());
+  std::vector<std::future<std::vector<LineResult>>> recorded;
+  if (options.record) check_running();
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    if (options.record) {
+      PushSource::Submission question;
+      question.lines = events[i];
+      question.urgent = options.durable;
+      question.served = PushSource::Served{answers[i].position, answers[i].version, answers[i].row,
+                                           answers[i].vector, answers[i].values};
+      auto pushed = pushed_.push(std::move(question));
+      if (!pushed) return std::nullopt;
+      if (options.durable) recorded.push_back(std::move(*pushed));
+    }
+    predictions[i].answer = std::move(answers[i]);
+  }
+  for (std::size_t i = 0; i < recorded.size(); ++i) {
+    std::vector<LineResult> results = recorded[i].get();
+    if (!results.empty()) predictions[i].recorded = std::move(results.front());
+  }
+  return predictions;
+}
+
+std::vector<Decision> ServedPipeline::command(CommandRecord record,
+                                              std::optional<std::uint64_t> expected_champion) {
+  return on_pipeline_thread([this, record = std::move(record), expected_champion] {
+    const ServedRevision* champion = open_->pipeline.champion();
+    const std::uint64_t version = champion == nullptr ? 0 : champion->version;
+    if (expected_champion && *expected_champion != version) {
+      throw Error(ErrorKind::conflict,
+                  fmt::format("the champion is version {} now, not {}: look again and decide anew",
+                              version, *expected_champion));
+    }
+    open_->command(workspace_, record);
+    return news();
+  });
+}
+
+std::vector<Decision> ServedPipeline::apply(const PipelineConfig& config, const std::string& reason,
+                                            const std::optional<std::string>& expected_hash) {
+  return on_pipeline_thread([this, config, reason, expected_hash] {
+    const std::string hash = config_hash(open_->config);
+    if (expected_hash && *expected_hash != hash) {
+      throw Error(ErrorKind::conflict,
+                  "the policy was changed meanwhile: look again and decide anew");
+    }
+    apply_config(workspace_, *open_, config, reason);
+    std::vector<Decision> decisions = news();
+    // The new policy is in force from here on: the pipeline is opened anew under it.
+    stop_ingest();
+    open_.reset();
+    open_ = std::make_unique<OpenPipeline>(workspace_, name_, std::nullopt, RunKnobs{});
+    start_ingest();
+    return decisions;
+  });
+}
+
+std::shared_ptr<const PipelineView> ServedPipeline::view() const {
+  const std::lock_guard lock(mutex_);
+  return view_;
+}
+
+std::optional<std::string> ServedPipeline::failure() const {
+  const std::lock_guard lock(mutex_);
+  return failure_;
+}
+
+std::optional<std::string> ServedPipeline::feed_failure() const {
+  const std::lock_guard lock(mutex_);
+  return feed_failure_;
+}
+
+void ServedPipeline::check_running() const {
+  if (const auto why = failure()) throw Error(ErrorKind::unavailable, *why);
+}
+
+void ServedPipeline::fail(const std::string& what) {
+  pushed_.close();
+  {
+    const std::lock_guard lock(mutex_);
+    if (!failure_) failure_ = what;
+  }
+  woken_.notify_all();
+  changes_.publish(nlohmann::json{{"pipeline", name_}, {"failure", what}}.dump());
+}
+
+// --- the ingest thread
+
+void ServedPipeline::start_ingest() {
+  ingest_ = std::jthread([this](const std::stop_token& stop) {
+    try {
+      ingest_loop(stop);
+    } catch (const std::exception& error) {
+      fail(fmt::format("pipeline {}: cannot take events: {}", name_, error.what()));
+      pushed_.abandon(std::current_exception());
+    }
+  });
+}
+
+void ServedPipeline::stop_ingest() {
+  ingest_.request_stop();
+  if (ingest_.joinable()) ingest_.join();
+}
+
+std::unique_ptr<Source> ServedPipeline::open_feed(std::size_t index) {
+  const PipelineConfig& config = open_->config;
+  EventLog& log = *open_->log;
+  std::unique_ptr<Source> source;
+  if (feed_.inputs.empty() && config.source_kind == "demo" && index == 0) {
+    source = demo_source({config.demo_seed, config.demo_events}, schema_, log.progress("demo"));
+  } else if (index < feed_.inputs.size()) {
+    const InputSpec& input = feed_.inputs[index];
+    source = open_source(input, schema_, log.progress(input.name));
+  }
+  if (source && feed_.speed > 0) {
+    source = std::make_unique<PacedSource>(std::move(source), feed_.speed);
+  }
+  return source;
+}
+
+void ServedPipeline::ingest_loop(const std::stop_token& stop) {
+  Ingest ingest(schema_, *open_->log);
+  std::size_t next = 0;
+  bool feeding = true;
+  std::unique_ptr<Source> feed;
+  PollStatus pushed = PollStatus::idle;
+  // A stop while the pipeline goes on (a new policy) leaves what was pushed for the next loop; a
+  // service that stops closes the source, and it is finished.
+  while (pushed != PollStatus::ended && !stop.stop_requested()) {
+    const std::uint64_t before = open_->log->head();
+    PollStatus fed = PollStatus::idle;
+    if (feeding) {
+      try {
+        if (!feed) feed = open_feed(next++);
+        feeding = feed != nullptr;
+        if (feed) fed = ingest.pump(*feed, kIngestChunk);
+        if (fed == PollStatus::ended) feed.reset();
+      } catch (const Error& error) {
+        // An input that can't be read ends; what is pushed goes on.
+        if (error.kind() == ErrorKind::unavailable) throw;
+        note_feed_failure(error.what());
+        feeding = false;
+      }
+    }
+    pushed_.wait_at_most(!feeding                   ? kIdle
+                         : fed == PollStatus::ready ? std::chrono::milliseconds(0)
+                                                    : std::chrono::milliseconds(5));
+    pushed = pushed_.pump(ingest, kIngestChunk);
+    if (open_->log->head() == before) continue;
+    {
+      const std::lock_guard lock(mutex_);
+      appended_ = true;
+    }
+    woken_.notify_all();
+  }
+}
+
+void ServedPipeline::note_feed_failure(const std::string& what) {
+  {
+    const std::lock_guard lock(mutex_);
+    feed_failure_ = what;
+  }
+  changes_.publish(nlohmann::json{{"pipeline", name_}, {"input", what}}.dump());
+}
+
+// --- the pipeline thread
+
+std::vector<Decision> ServedPipeline::on_pipeline_thread(Decide run) {
+  std::future<std::vector<Decision>> done;
+  {
+    const std::lock_guard lock(mutex_);
+    if (failure_) throw Error(ErrorKind::unavailable, *failure_);
+    if (closed_) throw Error(ErrorKind::unavailable, "the service is stopping");
+    jobs_.push_back({std::move(run), {}});
+    done = jobs_.back().done.get_future();
+  }
+  woken_.notify_all();
+  return done.get();
+}
+
+bool ServedPipeline::run_jobs() {
+  bool any = false;
+  for (;;) {
+    Job job;
+    {
+      const std::lock_guard lock(mutex_);
+      if (jobs_.empty()) return any;
+      job = std::move(jobs_.front());
+      jobs_.pop_front();
+    }
+    any = true;
+    try {
+      std::vector<Decision> decisions = job.run();
+      publish(true);  // whoever gave the command sees what it did
+      job.done.set_value(std::move(decisions));
+    } catch (const Error& error) {
+      job.done.set_exception(std::current_exception());
+      if (error.kind() == ErrorKind::unavailable || error.kind() == ErrorKind::corrupt) throw;
+    }
+  }
+}
+
+std::vector<Decision> ServedPipeline::news() {
+  std::vector<Decision> decisions = open_->pipeline.take_news();
+  for (const Decision& decision : decisions) viewer_->note(decision);
+  return decisions;
+}
+
+void ServedPipeline::pipeline_loop(const std::stop_token& stop) {
+  try {
+    go_through(stop);
+    ingest_.join();  // it ends with what was pushed
+    while (open_->pipeline.advance(open_->log->head(), kMostSegments)) {
+    }
+    open_->pipeline.checkpoint();
+    open_->journal.settle();
+    publish(true);
+  } catch (const std::exception& error) {
+    fail(fmt::format("pipeline {}: {}", name_, error.what()));
+    if (ingest_.joinable()) ingest_.join();
+  }
+  std::deque<Job> left;
+  {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+    left.swap(jobs_);
+  }
+  for (Job& job : left) {
+    job.done.set_exception(std::make_exception_ptr(
+        Error(ErrorKind::unavailable, failure().value_or("the service is stopping"))));
+  }
+}
+
+void ServedPipeline::go_through(const std::stop_token& stop) {
+  while (!stop.stop_requested()) {
+    if (const auto why = failure()) throw Error(ErrorKind::unavailable, *why);
+    run_jobs();
+    const std::uint64_t head = open_->log->head();
+    const bool more = open_->pipeline.advance(head, kMostSegments);
+    publish(false);
+    if (!more) wait_for_more(stop, head);
+  }
+}
+
+void ServedPipeline::wait_for_more(const std::stop_token& stop, std::uint64_t head) {
+  std::unique_lock lock(mutex_);
+  const bool current = published_ + kViewEvery > Clock::now();
+  woken_.wait_for(lock, stop, current ? kIdle : kViewEvery, [&] {
+    return appended_ || !jobs_.empty() || failure_ || open_->log->head() > head;
+  });
+  appended_ = false;
+}
+
+void ServedPipeline::publish(bool now) {
+  const Pipeline& pipeline = open_->pipeline;
+  const std::vector<Decision> decisions = news();
+  Predictor::Champion champion;
+  champion.position = pipeline.position();
+  champion.missing_rows = pipeline.missing_rows();
+  if (const ServedRevision* revision = pipeline.champion()) {
+    champion.model = revision->snapshot.model;
+    champion.version = revision->version;
+    champion.row = revision->row;
+  }
+  predictor_->serve(std::move(champion));
+  if (!now && decisions.empty() && Clock::now() < published_ + kViewEvery) return;
+  published_ = Clock::now();
+  auto view = std::make_shared<const PipelineView>(viewer_->look(*open_, *counts_log_));
+  const std::string change = nlohmann::json{
+      {"pipeline", name_},
+      {"rows", view->rows},
+      {"settled_rows", view->settled_rows},
+      {"position", view->position},
+      {"decision", view->last_decision},
+      {"evaluation",
+       view->last_evaluation}}.dump();
+  {
+    const std::lock_guard lock(mutex_);
+    view_ = std::move(view);
+  }
+  if (std::exchange(last_change_, change) != change) changes_.publish(change);
+}
+
+}  // namespace freshet

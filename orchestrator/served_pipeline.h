@@ -1,0 +1,137 @@
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <future>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "orchestrator/changes.h"
+#include "orchestrator/open_pipeline.h"
+#include "orchestrator/pipeline_view.h"
+#include "orchestrator/predictor.h"
+#include "stream/open_source.h"
+#include "stream/push_source.h"
+
+namespace freshet {
+
+/// How a pipeline of a service is fed beside what is pushed into it.
+struct FeedOptions {
+  std::vector<InputSpec> inputs;  ///< files, one after another
+  double speed = 0;               ///< records a second at most; 0: as fast as they come
+};
+
+/// A pipeline that runs in a service: an ingest thread appends what is pushed and what its sources
+/// give, a pipeline thread goes through the log and carries out commands, and any thread asks for
+/// answers, gives commands and looks at how it stands. Thread-safe.
+///
+/// A failure of the disk or the log ends the two threads: `failure` says why, appends and commands
+/// are refused with it, the champion goes on answering, and the next start goes on from what is
+/// durable.
+class ServedPipeline {
+ public:
+  /// Opens the pipeline (see OpenPipeline) and starts. The workspace and `changes` must outlive it.
+  ServedPipeline(Workspace& workspace, const std::string& name,
+                 const std::optional<PipelineConfig>& file, FeedOptions feed, Changes& changes);
+  /// Stops: finishes what was pushed, goes through the log as far as it has come, checkpoints.
+  ~ServedPipeline();
+  ServedPipeline(const ServedPipeline&) = delete;
+  ServedPipeline& operator=(const ServedPipeline&) = delete;
+
+  const std::string& name() const { return name_; }
+  const Schema& schema() const { return schema_; }
+
+  /// Appends JSON lines (events, or label records only), durable on return; see PushSource.
+  /// nullopt: the queue is full, come again.
+  std::optional<std::vector<LineResult>> append(std::string lines, bool labels_only);
+
+  struct PredictOptions {
+    bool record = true;    ///< the question is recorded, and the answer counts once it has a label
+    bool durable = false;  ///< return when it is
+  };
+  struct Prediction {
+    Answer answer;
+    std::optional<LineResult> recorded;  ///< with `durable`: what became of the question
+  };
+  /// The champion's answers to raw events (JSON objects), with its features as of now. Throws
+  /// Error{invalid} naming event and field, and Error{unavailable} with the rows still missing
+  /// before the first champion. nullopt: the questions can't be recorded now, come again.
+  std::optional<std::vector<Prediction>> predict(const std::vector<std::string>& events,
+                                                 const PredictOptions& options);
+
+  /// A command takes effect at the pipeline's position and is durable on return; gives its
+  /// decisions. `expected_champion`: Error{conflict} unless this version is the champion then (0:
+  /// none is). Throws as Pipeline's commands do, with nothing changed.
+  std::vector<Decision> command(CommandRecord record,
+                                std::optional<std::uint64_t> expected_champion = std::nullopt);
+  /// Puts another config in force, as `pipeline apply` does. `expected_hash`: Error{conflict}
+  /// unless the config in force has it.
+  std::vector<Decision> apply(const PipelineConfig& config, const std::string& reason,
+                              const std::optional<std::string>& expected_hash = std::nullopt);
+
+  /// How it stands, at most 0.2 s old.
+  std::shared_ptr<const PipelineView> view() const;
+  std::optional<std::string> failure() const;
+  /// Why the input that feeds it ended before its time; what is pushed goes on.
+  std::optional<std::string> feed_failure() const;
+  /// Records that wait to be appended, and their bytes.
+  std::size_t queued() const { return pushed_.waiting(); }
+  std::size_t queued_bytes() const { return pushed_.waiting_bytes(); }
+
+ private:
+  using Decide = std::function<std::vector<Decision>()>;
+  struct Job {
+    Decide run;
+    std::promise<std::vector<Decision>> done;
+  };
+
+  void open(const std::optional<PipelineConfig>& file);
+  void start_ingest();
+  void stop_ingest();
+  void ingest_loop(const std::stop_token& stop);
+  std::unique_ptr<Source> open_feed(std::size_t index);
+  void note_feed_failure(const std::string& what);
+  void pipeline_loop(const std::stop_token& stop);
+  void go_through(const std::stop_token& stop);
+  void wait_for_more(const std::stop_token& stop, std::uint64_t head);
+  bool run_jobs();
+  std::vector<Decision> on_pipeline_thread(Decide run);
+  std::vector<Decision> news();
+  void publish(bool now);
+  void fail(const std::string& what);
+  void check_running() const;
+
+  Workspace& workspace_;
+  const std::string name_;
+  const FeedOptions feed_;
+  Changes& changes_;
+  std::unique_ptr<OpenPipeline> open_;    ///< the pipeline thread's; its `log` the ingest thread's
+  std::unique_ptr<EventLog> counts_log_;  ///< the pipeline thread's, for views
+  const Schema schema_;                   ///< never changes in a workspace
+  PushSource pushed_;
+  std::unique_ptr<Predictor> predictor_;
+  std::unique_ptr<PipelineViewer> viewer_;  ///< the pipeline thread's
+  std::chrono::steady_clock::time_point published_;
+  std::string last_change_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable_any woken_;
+  std::deque<Job> jobs_;                      ///< under mutex_
+  bool closed_ = false;                       ///< under mutex_: takes no more jobs
+  bool appended_ = false;                     ///< under mutex_: the log has grown
+  std::shared_ptr<const PipelineView> view_;  ///< under mutex_
+  std::optional<std::string> failure_;        ///< under mutex_
+  std::optional<std::string> feed_failure_;   ///< under mutex_
+
+  std::jthread ingest_;  ///< started and joined by the pipeline thread
+  std::jthread thread_;
+};
+
+}  // namespace freshet

@@ -1,0 +1,228 @@
+#include <fmt/format.h>
+
+#include <optional>
+#include <regex>
+#include <utility>
+
+#include "orchestrator/registry_json.h"
+#include "web/api_support.h"
+#include "web/problem.h"
+
+namespace freshet {
+
+using nlohmann::json;
+
+namespace {
+
+Response decided(const std::vector<Decision>& decisions) {
+  if (decisions.empty()) return json_response(json::object());
+  json answer = decision_json(decisions.front());
+  answer["decisions"] = json::array();
+  for (const Decision& decision : decisions) answer["decisions"].push_back(decision_json(decision));
+  return json_response(answer);
+}
+
+CommandRecord command_record(const std::string& kind, const json& arguments,
+                             const std::string& reason) {
+  CommandRecord record;
+  record.kind = kind;
+  record.arguments = arguments.dump();
+  record.reason = reason;
+  return record;
+}
+
+// The champion that whoever decides has seen.
+std::optional<std::uint64_t> seen_champion(const Request& request) {
+  const auto tag = if_match(request);
+  if (!tag) return std::nullopt;
+  if (tag->empty() || tag->size() > 18 ||
+      tag->find_first_not_of("0123456789") != std::string::npos) {
+    throw Error(ErrorKind::invalid,
+                fmt::format("If-Match: \"{}\": expected the champion's version in quotes", *tag));
+  }
+  return std::stoull(*tag);
+}
+
+Response champion_needed() {
+  return problem(428,
+                 "This needs If-Match with the champion's version, as GET of the pipeline gives it "
+                 "in ETag, so that nobody decides on what they have not seen.");
+}
+
+Response promote(Service& service, const Request& request) {
+  ServedPipeline& pipeline = pipeline_of(service, request);
+  const json body = body_object(request, {"version", "reason"});
+  const json arguments{{"version", required_number(body, "version")}};
+  const auto record = command_record("promote", arguments, required_text(body, "reason"));
+  const auto seen = seen_champion(request);
+  if (!seen) return champion_needed();
+  return decided(pipeline.command(record, seen));
+}
+
+Response roll_back(Service& service, const Request& request) {
+  ServedPipeline& pipeline = pipeline_of(service, request);
+  const json body = body_object(request, {"to", "reason"});
+  const bool named = body.contains("to") && !body.at("to").is_null();
+  const json arguments{{"version", named ? required_number(body, "to") : 0}};
+  const auto record = command_record("rollback", arguments, required_text(body, "reason"));
+  const auto seen = seen_champion(request);
+  if (!seen) return champion_needed();
+  return decided(pipeline.command(record, seen));
+}
+
+Response approve(Service& service, const Request& request) {
+  ServedPipeline& pipeline = pipeline_of(service, request);
+  const json body = body_object(request, {"version", "reason"});
+  const json arguments{{"version", required_number(body, "version")}};
+  return decided(pipeline.command(
+      command_record("approve", arguments, required_text(body, "reason")), seen_champion(request)));
+}
+
+Response steer(Service& service, const Request& request, const char* kind) {
+  ServedPipeline& pipeline = pipeline_of(service, request);
+  const json body = body_object(request, {"reason"});
+  return decided(pipeline.command(
+      command_record(kind, json::object(), required_text(body, "reason")), seen_champion(request)));
+}
+
+// --- policy
+
+constexpr const char* kPolicyName = "policy";
+
+// "policy:LINE:COLUMN: path: message", a line each, as parse_config says it.
+json problems_json(const std::string& text) {
+  static const std::regex line("policy:(\\d+):(\\d+): (?:([^ :]+): )?(.*)");
+  json problems = json::array();
+  std::size_t begin = 0;
+  while (begin < text.size()) {
+    const std::size_t end = std::min(text.find('\n', begin), text.size());
+    const std::string one = text.substr(begin, end - begin);
+    begin = end + 1;
+    std::smatch match;
+    if (std::regex_match(one, match, line)) {
+      problems.push_back({{"message", match[4].str()},
+                          {"line", std::stoul(match[1].str())},
+                          {"column", std::stoul(match[2].str())},
+                          {"path", match[3].str()}});
+    } else if (!one.empty()) {
+      problems.push_back({{"message", one}, {"line", nullptr}, {"column", nullptr}, {"path", ""}});
+    }
+  }
+  return problems;
+}
+
+std::string policy_text(const json& body) {
+  const auto text = body.find("text");
+  if (text == body.end() || !text->is_string()) {
+    throw Error(ErrorKind::invalid, "\"text\": expected the whole config, as a text of JSON");
+  }
+  return text->get<std::string>();
+}
+
+json differences_json(const ServedPipeline& pipeline, const PipelineConfig& config) {
+  const PipelineConfig current = parse_config(pipeline.view()->config, "recorded config");
+  json list = json::array();
+  for (const ConfigDifference& d : differences(current, config)) {
+    list.push_back({{"path", d.path},
+                    {"from", d.from},
+                    {"to", d.to},
+                    {"means", d.means == "policy"        ? "policy"
+                              : d.means == "new learner" ? "learner"
+                                                         : "workspace"}});
+  }
+  return list;
+}
+
+Response show_policy(Service& service, const Request& request) {
+  const auto view = pipeline_of(service, request).view();
+  const std::string text = write_config(parse_config(view->config, "recorded config"), 2);
+  Response response = json_response({{"text", text}, {"hash", view->config_hash}});
+  response.headers.emplace_back("ETag", "\"" + view->config_hash + "\"");
+  return response;
+}
+
+Response check_policy(Service& service, const Request& request) {
+  const ServedPipeline& pipeline = pipeline_of(service, request);
+  const std::string text = policy_text(body_object(request, {"text"}));
+  try {
+    const PipelineConfig config = parse_config(text, kPolicyName);
+    return json_response(
+        {{"problems", json::array()}, {"differences", differences_json(pipeline, config)}});
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::invalid) throw;
+    return json_response(
+        {{"problems", problems_json(error.what())}, {"differences", json::array()}});
+  }
+}
+
+Response put_policy(Service& service, const Request& request) {
+  ServedPipeline& pipeline = pipeline_of(service, request);
+  const json body = body_object(request, {"text", "reason"});
+  const std::string text = policy_text(body);
+  const std::string reason = required_text(body, "reason");
+  const auto seen = if_match(request);
+  if (!seen) {
+    return problem(428,
+                   "This needs If-Match with the policy's ETag, as GET of the policy gives it.");
+  }
+  std::optional<PipelineConfig> config;
+  try {
+    config = parse_config(text, kPolicyName);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::invalid) throw;
+    Response response = problem(422, error.what());
+    json answer = json::parse(response.body);
+    answer["problems"] = problems_json(error.what());
+    response.body = answer.dump();
+    return response;
+  }
+  if (config->pipeline != pipeline.name()) {
+    throw Error(ErrorKind::conflict,
+                fmt::format("the text is the config of pipeline {}, this is {}", config->pipeline,
+                            pipeline.name()));
+  }
+  if (*seen != pipeline.view()->config_hash) {
+    return problem(412, "The policy was changed meanwhile: look at it as it is now.");
+  }
+  return decided(pipeline.apply(*config, reason, seen));
+}
+
+}  // namespace
+
+void add_command_routes(RouteTable& routes, Service& service) {
+  using Handler = std::function<Response(const Request&)>;
+  const auto add = [&](const char* method, const char* pattern, Role role, const char* summary,
+                       const char* body, const char* answer, Handler handler) {
+    routes.add({.method = method,
+                .pattern = std::string("/api/v1/pipelines/{pipeline}/") + pattern,
+                .role = role,
+                .handler = std::move(handler),
+                .summary = summary,
+                .request_schema = body,
+                .response_schema = answer});
+  };
+  const auto with = [&service](Response (*handler)(Service&, const Request&)) -> Handler {
+    return [&service, handler](const Request& request) { return handler(service, request); };
+  };
+  add("POST", "promote", Role::operate, "Makes a learner or candidate the champion",
+      "VersionAndReason", "Decided", with(promote));
+  add("POST", "rollback", Role::operate,
+      "Goes back to a version that has served; refresh and automatic promotion pause", "Rollback",
+      "Decided", with(roll_back));
+  add("POST", "approve", Role::operate, "Promotes a candidate that waits for approval",
+      "VersionAndReason", "Decided", with(approve));
+  for (const auto& [kind, summary] :
+       {std::pair{"pause", "Holds refreshes and automatic promotion"},
+        std::pair{"resume", "Lets refreshes and automatic promotion go on"},
+        std::pair{"train", "Trains the policy's candidates now"}}) {
+    add("POST", kind, Role::operate, summary, "Reason", "Decided",
+        [&service, kind](const Request& request) { return steer(service, request, kind); });
+  }
+  add("GET", "policy", Role::view, "The config in force", "", "Policy", with(show_policy));
+  add("PUT", "policy", Role::operate, "Puts another config in force, as a recorded decision",
+      "PolicyAndReason", "Decided", with(put_policy));
+  add("POST", "policy/check", Role::view, "What is wrong with a config, and what it would change",
+      "PolicyText", "PolicyCheck", with(check_policy));
+}
+
+}  // namespace freshet

@@ -1,0 +1,225 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "orchestrator/registry_json.h"
+#include "registry/decision_kinds.h"
+#include "stream/event_time.h"
+#include "web/api_support.h"
+
+namespace freshet {
+
+using nlohmann::json;
+
+namespace {
+
+json time_or_null(Millis time) {
+  return time == Watermark::kNone ? json() : json(format_time(time));
+}
+
+// The spans in which a version was live, oldest first.
+json live_spans(const std::vector<Decision>& decisions, std::uint64_t version) {
+  json spans = json::array();
+  bool open = false;
+  for (const Decision& decision : decisions) {
+    if (!changes_champion(decision.kind)) continue;
+    if (open) {
+      spans.back()["to"] = time_or_null(decision.time);
+      spans.back()["to_row"] = decision.row;
+    }
+    open = decision.to_version == version;
+    if (open) {
+      spans.push_back({{"from", time_or_null(decision.time)},
+                       {"to", nullptr},
+                       {"from_row", decision.row},
+                       {"to_row", nullptr}});
+    }
+  }
+  return spans;
+}
+
+json learner_metrics(const PipelineView& view, std::uint64_t version) {
+  const json state = json::parse(view.state);
+  for (const json& learner : state.at("learners")) {
+    if (learner.at("version") == version) return learner.at("metrics");
+  }
+  return nullptr;
+}
+
+Response list_versions(Service& service, const Request& request) {
+  const ServedPipeline& pipeline = pipeline_of(service, request);
+  const Workspace workspace = read_registry(service);
+  const auto decisions = workspace.registry().decisions(pipeline.name());
+  std::vector<json> items;
+  for (json version : versions_json(workspace.registry(), pipeline.name())) {
+    version["live"] = live_spans(decisions, version.at("version"));
+    version["metrics"] = learner_metrics(*pipeline.view(), version.at("version"));
+    items.push_back(std::move(version));
+  }
+  return paged(items, "version", page_of(request));
+}
+
+Response show_version(Service& service, const Request& request) {
+  const ServedPipeline& pipeline = pipeline_of(service, request);
+  const Workspace workspace = read_registry(service);
+  const std::uint64_t number = number_of(request, "version");
+  json version = version_json(workspace.registry(), pipeline.name(), number);
+  version["live"] = live_spans(workspace.registry().decisions(pipeline.name()), number);
+  version["metrics"] = learner_metrics(*pipeline.view(), number);
+  return json_response(version);
+}
+
+// Those under way are newer in the view than in the registry.
+std::vector<EvaluationRecord> evaluations(const Workspace& workspace,
+                                          const ServedPipeline& pipeline) {
+  std::vector<EvaluationRecord> all = workspace.registry().evaluations(pipeline.name());
+  for (const EvaluationRecord& running : pipeline.view()->running) {
+    const auto known = std::find_if(all.begin(), all.end(), [&](const EvaluationRecord& other) {
+      return other.number == running.number;
+    });
+    if (known == all.end()) {
+      all.push_back(running);
+    } else if (known->status == "running") {
+      *known = running;
+    }
+  }
+  std::sort(all.begin(), all.end(), [](const EvaluationRecord& a, const EvaluationRecord& b) {
+    return a.number > b.number;
+  });
+  return all;
+}
+
+json named_evaluation(const Workspace& workspace, const ServedPipeline& pipeline,
+                      const EvaluationRecord& record) {
+  json evaluation = evaluation_json(record, false);
+  evaluation["candidate_recipe"] = nullptr;
+  evaluation["candidate_kind"] = nullptr;
+  try {
+    const Version version = workspace.registry().version(pipeline.name(), record.candidate);
+    evaluation["candidate_recipe"] = version.lineage.recipe_name;
+    evaluation["candidate_kind"] = version.lineage.kind;
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::not_found) throw;  // its record comes with the next checkpoint
+  }
+  return evaluation;
+}
+
+Response list_evaluations(Service& service, const Request& request) {
+  const ServedPipeline& pipeline = pipeline_of(service, request);
+  const Workspace workspace = read_registry(service);
+  std::vector<json> items;
+  for (const EvaluationRecord& record : evaluations(workspace, pipeline)) {
+    items.push_back(named_evaluation(workspace, pipeline, record));
+  }
+  return paged(items, "evaluation", page_of(request));
+}
+
+EvaluationRecord find_evaluation(const Workspace& workspace, const ServedPipeline& pipeline,
+                                 std::uint64_t number) {
+  for (EvaluationRecord& record : evaluations(workspace, pipeline)) {
+    if (record.number == number) return std::move(record);
+  }
+  throw Error(ErrorKind::not_found,
+              fmt::format("pipeline {} has no evaluation {}", pipeline.name(), number));
+}
+
+Response show_evaluation(Service& service, const Request& request) {
+  const ServedPipeline& pipeline = pipeline_of(service, request);
+  const Workspace workspace = read_registry(service);
+  const auto record = find_evaluation(workspace, pipeline, number_of(request, "evaluation"));
+  return json_response(named_evaluation(workspace, pipeline, record));
+}
+
+Response show_series(Service& service, const Request& request) {
+  const ServedPipeline& pipeline = pipeline_of(service, request);
+  const Workspace workspace = read_registry(service);
+  const auto record = find_evaluation(workspace, pipeline, number_of(request, "evaluation"));
+  return json_response({{"points", evaluation_json(record, true).at("series")}});
+}
+
+std::optional<Millis> asked_time(const Request& request, const char* key) {
+  const std::string text = request.query_value(key);
+  if (text.empty()) return std::nullopt;
+  const auto time = parse_time(text);
+  if (!time) {
+    throw Error(ErrorKind::invalid,
+                fmt::format("{}={}: expected a time, as 2018-04-01T12:00:00Z", key, text));
+  }
+  return time;
+}
+
+// What was live: by event time, or by the clock that stood on the wall.
+json live_json(const Registry& registry, const std::string& pipeline, Millis time, bool wall) {
+  std::optional<Decision> live;
+  if (wall) {
+    for (const Decision& decision : registry.decisions(pipeline)) {
+      const auto made = parse_time(decision.wall_time);
+      if (changes_champion(decision.kind) && made && *made <= time) live = decision;
+    }
+  } else {
+    live = registry.live_at(pipeline, time);
+  }
+  if (!live) return {{"live", nullptr}};
+  return {{"live",
+           {{"version", live->to_version},
+            {"revision", fmt::format("{}@{}", live->to_version, live->to_row)},
+            {"decision", decision_json(*live)}}}};
+}
+
+std::uint64_t asked_since(const Request& request) {
+  const std::string text = request.query_value("since");
+  if (text.empty()) return 0;
+  if (text.find_first_not_of("0123456789") != std::string::npos || text.size() > 18) {
+    throw Error(ErrorKind::invalid,
+                fmt::format("since={}: expected a decision's sequence number", text));
+  }
+  return std::stoull(text);
+}
+
+Response list_decisions(Service& service, const Request& request) {
+  const ServedPipeline& pipeline = pipeline_of(service, request);
+  const Workspace workspace = read_registry(service);
+  const auto at = asked_time(request, "at");
+  const auto wall = asked_time(request, "wall");
+  if (at && wall) throw Error(ErrorKind::invalid, "at= and wall= are two clocks: give one");
+  if (at || wall) {
+    return json_response(
+        live_json(workspace.registry(), pipeline.name(), at ? *at : *wall, wall.has_value()));
+  }
+  const std::uint64_t since = asked_since(request);
+  const std::string kind = request.query_value("kind");
+  std::vector<json> items;
+  auto decisions = workspace.registry().decisions(pipeline.name());
+  for (auto decision = decisions.rbegin(); decision != decisions.rend(); ++decision) {
+    if (decision->sequence <= since || (!kind.empty() && decision->kind != kind)) continue;
+    items.push_back(decision_json(*decision));
+  }
+  return paged(items, "sequence", page_of(request));
+}
+
+}  // namespace
+
+void add_registry_routes(RouteTable& routes, Service& service) {
+  const auto view = [&](const char* pattern, const char* summary, const char* schema,
+                        Response (*handler)(Service&, const Request&)) {
+    routes.add({.method = "GET",
+                .pattern = std::string("/api/v1/pipelines/{pipeline}/") + pattern,
+                .role = Role::view,
+                .handler = [&service, handler](const Request& r) { return handler(service, r); },
+                .summary = summary,
+                .response_schema = schema});
+  };
+  view("versions", "Versions, oldest first, and when each was live", "VersionList", list_versions);
+  view("versions/{version:number}", "A version: lineage, revisions, evaluations", "Version",
+       show_version);
+  view("evaluations", "Evaluations, newest first", "EvaluationList", list_evaluations);
+  view("evaluations/{evaluation:number}", "An evaluation", "Evaluation", show_evaluation);
+  view("evaluations/{evaluation:number}/series", "An evaluation's course, for a chart", "Series",
+       show_series);
+  view("decisions", "Decisions, newest first; with at= or wall=: what was live then, and why",
+       "DecisionList", list_decisions);
+}
+
+}  // namespace freshet

@@ -1,0 +1,90 @@
+#include "web/api_schemas.h"
+
+#include <initializer_list>
+
+#include <nlohmann/json.hpp>
+
+namespace freshet {
+
+using nlohmann::json;
+
+namespace {
+
+json object(const json& properties, const std::initializer_list<const char*> required = {}) {
+  json schema{{"type", "object"}, {"properties", properties}};
+  for (const char* key : required) schema["required"].push_back(key);
+  return schema;
+}
+
+/// An object of a request: no other keys.
+json closed(json schema) {
+  schema["additionalProperties"] = false;
+  return schema;
+}
+
+json list_of(const char* schema) {
+  return object(
+      {{"items",
+        {{"type", "array"}, {"items", {{"$ref", std::string("#/components/schemas/") + schema}}}}},
+       {"next", {{"type", {"string", "null"}}}}},
+      {"items", "next"});
+}
+
+const json kText{{"type", "string"}};
+const json kNumber{{"type", "integer"}, {"minimum", 0}, {"maximum", 9007199254740991}};
+const json kReason{{"type", "string"}, {"minLength", 1}, {"maxLength", 250}, {"pattern", "\\S"}};
+const json kConfig{{"type", "string"}, {"description", "The whole config, as a text of JSON"}};
+
+}  // namespace
+
+std::string api_schemas() {
+  json all;
+  all["Any"] = json::object();
+  all["Health"] = object({{"status", {{"enum", {"ok", "failed"}}}}}, {"status"});
+  all["Me"] =
+      object({{"role", {{"enum", {"view", "operate"}}}}, {"version", kText}}, {"role", "version"});
+  all["Reason"] = closed(object({{"reason", kReason}}, {"reason"}));
+  all["VersionAndReason"] =
+      closed(object({{"version", kNumber}, {"reason", kReason}}, {"version", "reason"}));
+  json to = kNumber;
+  to["type"] = {"integer", "null"};
+  all["Rollback"] = closed(object({{"to", to}, {"reason", kReason}}, {"reason"}));
+  all["PolicyText"] = closed(object({{"text", kConfig}}, {"text"}));
+  all["PolicyAndReason"] =
+      closed(object({{"text", kConfig}, {"reason", kReason}}, {"text", "reason"}));
+  all["Predict"] = {
+      {"description", "An event, or {event or events, durable, record}, or an array of events"},
+      {"type", {"object", "array"}}};
+  all["Pipeline"] = object({{"pipeline", kText}, {"status", kText}, {"rows", kNumber}},
+                           {"pipeline", "status", "rows", "champion", "live", "learners"});
+  all["Version"] = object({{"version", kNumber}, {"kind", kText}, {"recipe", kText}},
+                          {"version", "kind", "recipe", "status", "live"});
+  all["Evaluation"] = object({{"evaluation", kNumber}, {"status", kText}, {"sentence", kText}},
+                             {"evaluation", "candidate", "champion", "status", "figures"});
+  all["Decision"] = object({{"sequence", kNumber}, {"kind", kText}, {"reason", kText}},
+                           {"sequence", "kind", "actor", "reason", "row", "position"});
+  all["DeadLetter"] = object({{"number", kNumber}, {"source", kText}, {"reason", kText}},
+                             {"number", "source", "line", "reason", "raw"});
+  all["Feature"] = object({{"name", kText}, {"from", kText}}, {"name", "from"});
+  all["Series"] = object({{"points", {{"type", "array"}}}}, {"points"});
+  all["Stream"] = object({{"sources", {{"type", "array"}}}}, {"sources", "events"});
+  all["Policy"] = object({{"text", kText}, {"hash", kText}}, {"text", "hash"});
+  all["PolicyCheck"] =
+      object({{"problems", {{"type", "array"}}}, {"differences", {{"type", "array"}}}},
+             {"problems", "differences"});
+  all["Decided"] = object({{"decisions", {{"type", "array"}}}});
+  all["Appended"] = object({{"accepted", kNumber}, {"lines", {{"type", "array"}}}},
+                           {"accepted", "duplicates", "late", "dead_letters", "lines"});
+  all["Predicted"] = {{"type", "object"}};
+  all["PipelineList"] = list_of("Pipeline");
+  all["VersionList"] = list_of("Version");
+  all["EvaluationList"] = list_of("Evaluation");
+  all["DecisionList"] = {
+      {"anyOf",
+       {list_of("Decision"), object({{"live", {{"type", {"object", "null"}}}}}, {"live"})}}};
+  all["DeadLetterList"] = list_of("DeadLetter");
+  all["FeatureList"] = list_of("Feature");
+  return all.dump();
+}
+
+}  // namespace freshet

@@ -1,0 +1,157 @@
+#include "web/api_support.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include "stream/error.h"
+#include "stream/nearest_name.h"
+#include "web/json_limits.h"
+
+namespace freshet {
+
+using nlohmann::json;
+
+namespace {
+
+constexpr std::size_t kMostItems = 1000;
+constexpr std::size_t kMostReasonBytes = 1000;
+
+std::optional<std::uint64_t> parse_number(const std::string& text) {
+  std::uint64_t value = 0;
+  const char* end = text.data() + text.size();
+  const auto [at, error] = std::from_chars(text.data(), end, value);
+  if (error != std::errc() || at != end || text.empty() || value > EventLog::kNewest) {
+    return std::nullopt;
+  }
+  return value;
+}
+
+std::string found(const json& value) { return value.dump().substr(0, 100); }
+
+}  // namespace
+
+Response json_response(const json& body, int status) {
+  Response response;
+  response.status = status;
+  response.content_type = "application/json";
+  response.body = body.dump(-1, ' ', false, json::error_handler_t::replace);
+  return response;
+}
+
+Page page_of(const Request& request) {
+  Page page;
+  const std::string limit = request.query_value("limit", "100");
+  const auto number = parse_number(limit);
+  if (!number || *number == 0 || *number > kMostItems) {
+    throw Error(ErrorKind::invalid,
+                fmt::format("limit={}: expected a number from 1 to {}", limit, kMostItems));
+  }
+  page.limit = static_cast<std::size_t>(*number);
+  const std::string cursor = request.query_value("cursor");
+  if (cursor.empty()) return page;
+  page.after = parse_number(cursor);
+  if (!page.after) {
+    throw Error(ErrorKind::invalid,
+                fmt::format("cursor={}: expected the \"next\" of the page before", cursor));
+  }
+  return page;
+}
+
+Response paged(const std::vector<json>& items, const char* key, const Page& page) {
+  const auto number = [&](const json& item) { return item.at(key).get<std::uint64_t>(); };
+  const bool descending = items.size() > 1 && number(items.front()) > number(items.back());
+  json list = json::array();
+  json next;
+  for (const json& item : items) {
+    if (page.after && (descending ? number(item) >= *page.after : number(item) <= *page.after)) {
+      continue;
+    }
+    if (list.size() == page.limit) {
+      next = std::to_string(number(list.back()));
+      break;
+    }
+    list.push_back(item);
+  }
+  return json_response({{"items", std::move(list)}, {"next", std::move(next)}});
+}
+
+json body_object(const Request& request, const std::vector<std::string>& keys) {
+  json body = parse_json(request.body);
+  if (!body.is_object()) {
+    throw Error(ErrorKind::invalid,
+                fmt::format("the body is {}, expected a JSON object", found(body)));
+  }
+  for (const auto& [key, value] : body.items()) {
+    if (std::find(keys.begin(), keys.end(), key) != keys.end()) continue;
+    const std::string nearest = nearest_name(key, keys);
+    throw Error(ErrorKind::invalid,
+                fmt::format("the key \"{}\" is not known here; {}", key,
+                            nearest.empty() ? fmt::format("expected {}", fmt::join(keys, ", "))
+                                            : fmt::format("did you mean \"{}\"?", nearest)));
+  }
+  return body;
+}
+
+std::string required_text(const json& object, const char* key) {
+  const auto at = object.find(key);
+  std::string text = at != object.end() && at->is_string() ? at->get<std::string>() : "";
+  const auto begin = text.find_first_not_of(" \t\r\n");
+  text = begin == std::string::npos
+             ? ""
+             : text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
+  if (text.empty() || text.size() > kMostReasonBytes) {
+    throw Error(ErrorKind::invalid,
+                fmt::format("\"{}\": found {}, expected a text of 1 to {} bytes", key,
+                            at == object.end() ? "nothing" : found(*at), kMostReasonBytes));
+  }
+  return text;
+}
+
+std::uint64_t required_number(const json& object, const char* key) {
+  const auto at = object.find(key);
+  if (at == object.end() || !at->is_number_unsigned() || *at > EventLog::kNewest) {
+    throw Error(ErrorKind::invalid, fmt::format("\"{}\": found {}, expected a whole number", key,
+                                                at == object.end() ? "nothing" : found(*at)));
+  }
+  return at->get<std::uint64_t>();
+}
+
+bool optional_flag(const json& object, const char* key, bool otherwise) {
+  const auto at = object.find(key);
+  if (at == object.end()) return otherwise;
+  if (!at->is_boolean()) {
+    throw Error(ErrorKind::invalid,
+                fmt::format("\"{}\": found {}, expected true or false", key, found(*at)));
+  }
+  return at->get<bool>();
+}
+
+std::optional<std::string> if_match(const Request& request) {
+  const std::string tag = request.header("if-match");
+  if (tag.empty()) return std::nullopt;
+  const bool whole = tag.size() >= 2 && tag.front() == '"' && tag.back() == '"' &&
+                     tag.find('"', 1) == tag.size() - 1;
+  if (!whole) {
+    throw Error(ErrorKind::invalid,
+                fmt::format("If-Match: {}: expected the ETag as it was given, in quotes", tag));
+  }
+  return tag.substr(1, tag.size() - 2);
+}
+
+ServedPipeline& pipeline_of(Service& service, const Request& request) {
+  return service.pipeline(request.parameters.at("pipeline"));
+}
+
+std::uint64_t number_of(const Request& request, const char* parameter) {
+  return parse_number(request.parameters.at(parameter)).value_or(0);
+}
+
+Workspace read_registry(Service& service) {
+  return Workspace::open(service.workspace().folder(), Workspace::Mode::read);
+}
+
+}  // namespace freshet

@@ -1,0 +1,6 @@
+#include "orchestrator/cli.h"
+#include "web/cli_serve.h"
+
+int main(int argc, char** argv) {
+  return freshet::run_command_line(argc, argv, {freshet::add_serve_commands});
+}

@@ -1,0 +1,195 @@
+#include "web/serve.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <thread>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "orchestrator/run.h"
+#include "orchestrator/version.h"
+#include "stream/error.h"
+#include "web/api_schemas.h"
+#include "web/api_support.h"
+#include "web/page.h"
+#include "web/server.h"
+#include "web/token_store.h"
+
+namespace freshet {
+
+namespace {
+
+constexpr std::chrono::milliseconds kTurn{100};
+
+std::pair<std::string, int> parse_listen(const std::string& text) {
+  const auto colon = text.rfind(':');
+  int port = -1;
+  if (colon != std::string::npos) {
+    const char* end = text.data() + text.size();
+    const auto [at, error] = std::from_chars(text.data() + colon + 1, end, port);
+    if (error != std::errc() || at != end) port = -1;
+  }
+  if (port < 0 || port > 65535 || colon == 0) {
+    throw Error(ErrorKind::invalid,
+                fmt::format("--listen {}: expected ADDRESS:PORT, as 127.0.0.1:8420", text));
+  }
+  std::string address = text.substr(0, colon);
+  if (address.size() > 2 && address.front() == '[' && address.back() == ']') {
+    address = address.substr(1, address.size() - 2);
+  }
+  return {address, port};
+}
+
+// FRESHET_TOKEN, else --token-file, else the workspace's own.
+std::string operator_token(const ServeOptions& options, TokenStore& store) {
+  std::string token;
+  std::string from = "FRESHET_TOKEN";
+  if (const char* value = std::getenv("FRESHET_TOKEN")) {
+    token = value;
+  } else if (!options.token_file.empty()) {
+    from = options.token_file;
+    std::ifstream in(options.token_file);
+    if (!std::getline(in, token)) {
+      throw Error(ErrorKind::invalid, options.token_file + ": cannot be read, or is empty");
+    }
+  } else {
+    return *store.first(true);
+  }
+  if (token.size() < 16 || token.size() > 512) {
+    throw Error(ErrorKind::invalid, from + ": a token has 16 to 512 characters");
+  }
+  return token;
+}
+
+std::vector<ServedConfig> served_configs(const ServeOptions& options) {
+  std::vector<ServedConfig> configs;
+  for (const PipelineConfig& config : options.configs) {
+    const bool twice = std::any_of(configs.begin(), configs.end(), [&](const ServedConfig& other) {
+      return other.name == config.pipeline;
+    });
+    if (twice) {
+      throw Error(ErrorKind::invalid,
+                  fmt::format("two config files are of pipeline \"{}\"", config.pipeline));
+    }
+    configs.push_back({config.pipeline, config, {{}, options.speed}});
+  }
+  if (options.inputs.empty()) return configs;
+  if (configs.size() != 1) {
+    throw Error(ErrorKind::invalid, "--input feeds one pipeline: give exactly one config file");
+  }
+  configs.front().feed.inputs = options.inputs;
+  return configs;
+}
+
+void add_health_routes(RouteTable& routes, const Service& service) {
+  const auto add = [&](const char* path, const char* summary, Route::Handler handler) {
+    routes.add({.method = "GET",
+                .pattern = path,
+                .role = Role::none,
+                .handler = std::move(handler),
+                .summary = summary,
+                .response_schema = "Health"});
+  };
+  add("/livez", "Whether the process answers", [](const Request&) {
+    return json_response({{"status", "ok"}});
+  });
+  add("/readyz", "Whether every pipeline takes events", [&service](const Request&) {
+    const auto failed = std::count_if(service.pipelines().begin(), service.pipelines().end(),
+                                      [](const auto& p) { return p->failure().has_value(); });
+    return json_response({{"status", failed == 0 ? "ok" : "failed"}}, failed == 0 ? 200 : 503);
+  });
+}
+
+// The document tells of itself, but is made once all other routes are there.
+void add_openapi_route(RouteTable& routes, std::string& document) {
+  routes.add({.method = "GET",
+              .pattern = "/openapi.json",
+              .role = Role::view,
+              .handler =
+                  [&document](const Request&) {
+                    Response response;
+                    response.content_type = "application/json";
+                    response.body = document;
+                    return response;
+                  },
+              .summary = "This API, as OpenAPI 3.1",
+              .response_schema = "Any"});
+  document = routes.openapi_json("Freshet", program_version(), api_schemas());
+}
+
+void load_tokens(TokenStore& store, const std::string& operator_token, Tokens& tokens) {
+  std::vector<Tokens::Token> all = store.list();
+  std::erase_if(all, [](const Tokens::Token& token) { return token.name == "first"; });
+  all.insert(all.begin(), {"first", Role::operate, Tokens::hash_of(operator_token)});
+  tokens.replace(std::move(all));
+}
+
+void wait_for_stop(TokenStore& store, const std::string& token, Tokens& tokens,
+                   const ServerLog& log) {
+  while (!stop_requested) {
+    std::this_thread::sleep_for(kTurn);
+    if (!store.changed()) continue;
+    try {
+      load_tokens(store, token, tokens);
+    } catch (const Error& error) {
+      log.warn(fmt::format("tokens stay as they were: {}", error.what()));
+    }
+  }
+}
+
+}  // namespace
+
+int serve(const ServeOptions& options) {
+  const auto [address, port] = parse_listen(options.listen);
+  const ServerLog log(options.log_format);
+  Service service(options.workspace, served_configs(options));
+  TokenStore store(options.workspace);
+  const std::string token = operator_token(options, store);
+  Tokens tokens;
+  store.changed();
+  load_tokens(store, token, tokens);
+  const bool tls = !options.tls_certificate.empty();
+  Access access(
+      tokens,
+      {.allowed_hosts = options.allowed_hosts, .tls = tls, .behind_proxy = options.behind_proxy});
+  RouteTable routes;
+  add_state_routes(routes, service);
+  add_registry_routes(routes, service);
+  add_command_routes(routes, service);
+  add_event_routes(routes, service);
+  add_health_routes(routes, service);
+  add_login_route(routes, access);
+  add_page_routes(routes);
+  std::string openapi;
+  add_openapi_route(routes, openapi);
+
+  Server::Options server_options;
+  server_options.address = address;
+  server_options.port = port;
+  server_options.tls_certificate_file = options.tls_certificate;
+  server_options.tls_key_file = options.tls_key;
+  server_options.behind_proxy = options.behind_proxy;
+  Server server(server_options, routes, access,
+                [&log](const std::string& line) { log.warn(line); });
+  server.start();
+  const bool v6 = address.find(':') != std::string::npos;
+  const std::string url = fmt::format("{}://{}{}{}:{}", tls ? "https" : "http", v6 ? "[" : "",
+                                      address, v6 ? "]" : "", server.port());
+  service.workspace().announce(url);
+  fmt::print("listening on {}\nopen {}/login?token={}\n", url, url, token);
+  std::fflush(stdout);
+  wait_for_stop(store, token, tokens, log);
+  log.info("stopping: finishing what was accepted");
+  service.changes().close();
+  server.stop();
+  return 0;
+}
+
+}  // namespace freshet

@@ -1,0 +1,174 @@
+#include "web/token_store.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <fstream>
+#include <iterator>
+#include <system_error>
+
+#include <nlohmann/json.hpp>
+
+#include "stream/error.h"
+
+namespace freshet {
+
+using nlohmann::json;
+
+namespace {
+
+constexpr const char* kFirst = "first";
+constexpr std::size_t kMostBytes = 1 << 20;
+
+Error refused(const std::string& path, const char* what) {
+  return {ErrorKind::unavailable,
+          fmt::format("{}: cannot be {}: {}", path, what, std::system_category().message(errno))};
+}
+
+// Whole or not at all, and never for other eyes.
+void write_secret(const std::string& path, const std::string& text) {
+  const std::string part = fmt::format("{}.{}.part", path, ::getpid());
+  const int file = ::open(part.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (file < 0) throw refused(part, "made");
+  const bool written = ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+  const bool synced = written && ::fsync(file) == 0;
+  ::close(file);
+  if (!synced || std::rename(part.c_str(), path.c_str()) != 0) {
+    const Error error = refused(path, "written");
+    ::unlink(part.c_str());
+    throw error;
+  }
+}
+
+std::optional<std::string> read_file(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) {
+    if (errno == ENOENT) return std::nullopt;
+    throw refused(path, "read");
+  }
+  std::string text(std::istreambuf_iterator<char>(in), {});
+  if (text.size() > kMostBytes) {
+    throw Error(ErrorKind::corrupt, path + ": is longer than 1 MiB, which no token file is");
+  }
+  return text;
+}
+
+}  // namespace
+
+const char* role_name(Role role) { return role == Role::operate ? "operate" : "view"; }
+
+std::optional<Role> role_named(const std::string& name) {
+  if (name == "view") return Role::view;
+  if (name == "operate") return Role::operate;
+  return std::nullopt;
+}
+
+std::optional<std::string> TokenStore::first(bool make) {
+  const std::string path = folder_ + "/token";
+  if (auto text = read_file(path)) {
+    while (!text->empty() && (text->back() == '\n' || text->back() == '\r')) text->pop_back();
+    if (text->size() >= 16) return text;
+    if (!make) return std::nullopt;
+    throw Error(ErrorKind::corrupt,
+                path + ": holds no token of at least 16 characters; delete it to get a new one");
+  }
+  if (!make) return std::nullopt;
+  const std::string token = Tokens::make();
+  write_secret(path, token + "\n");
+  return token;
+}
+
+std::vector<Tokens::Token> TokenStore::named() const {
+  const std::string path = folder_ + "/tokens.json";
+  std::vector<Tokens::Token> tokens;
+  const auto text = read_file(path);
+  if (!text) return tokens;
+  const json list = json::parse(*text, nullptr, false);
+  const auto wrong = [&] {
+    return Error(ErrorKind::corrupt,
+                 path + ": expected a JSON array of {name, role, sha256}; delete it to begin anew");
+  };
+  if (!list.is_array()) throw wrong();
+  for (const json& entry : list) {
+    if (!entry.is_object()) throw wrong();
+    const auto role = role_named(entry.value("role", ""));
+    Tokens::Token token{entry.value("name", ""), role.value_or(Role::none),
+                        entry.value("sha256", "")};
+    if (!role || token.name.empty() || token.hash.size() != 64) throw wrong();
+    tokens.push_back(std::move(token));
+  }
+  return tokens;
+}
+
+void TokenStore::write_named(const std::vector<Tokens::Token>& tokens) const {
+  json list = json::array();
+  for (const Tokens::Token& token : tokens) {
+    list.push_back({{"name", token.name}, {"role", role_name(token.role)}, {"sha256", token.hash}});
+  }
+  write_secret(folder_ + "/tokens.json", list.dump(2) + "\n");
+}
+
+std::string TokenStore::add(const std::string& name, Role role) {
+  constexpr std::string_view kAllowed =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+  if (name.empty() || name.size() > 64 || name.find_first_not_of(kAllowed) != std::string::npos) {
+    throw Error(ErrorKind::invalid, "a token's name is 1 to 64 letters, digits, '.', '_' or '-'");
+  }
+  std::vector<Tokens::Token> tokens = named();
+  const bool taken = std::any_of(tokens.begin(), tokens.end(),
+                                 [&](const Tokens::Token& token) { return token.name == name; });
+  if (taken || name == kFirst) {
+    throw Error(
+        ErrorKind::conflict,
+        fmt::format("there is a token \"{}\" already: revoke it, or choose another name", name));
+  }
+  const std::string secret = Tokens::make();
+  tokens.push_back({name, role, Tokens::hash_of(secret)});
+  write_named(tokens);
+  return secret;
+}
+
+void TokenStore::revoke(const std::string& name) {
+  std::vector<Tokens::Token> tokens = named();
+  std::string names;
+  for (const Tokens::Token& token : tokens) names += (names.empty() ? "" : ", ") + token.name;
+  if (name == kFirst) {
+    throw Error(ErrorKind::invalid,
+                folder_ +
+                    "/token holds the first token: delete that file, and the next start "
+                    "makes another");
+  }
+  if (std::erase_if(tokens, [&](const Tokens::Token& token) { return token.name == name; }) == 0) {
+    throw Error(ErrorKind::not_found, fmt::format("there is no token \"{}\"; there {}", name,
+                                                  names.empty() ? "are none" : "are " + names));
+  }
+  write_named(tokens);
+}
+
+std::vector<Tokens::Token> TokenStore::list() const {
+  std::vector<Tokens::Token> tokens = named();
+  if (const auto secret = TokenStore(folder_).first(false)) {
+    tokens.insert(tokens.begin(), {kFirst, Role::operate, Tokens::hash_of(*secret)});
+  }
+  return tokens;
+}
+
+bool TokenStore::changed() {
+  std::string now;
+  for (const char* name : {"/token", "/tokens.json"}) {
+    struct stat info {};
+    if (::stat((folder_ + name).c_str(), &info) != 0) info = {};
+    now += fmt::format("{}.{}.{}.{};", info.st_ino, info.st_mtim.tv_sec, info.st_mtim.tv_nsec,
+                       info.st_size);
+  }
+  if (now == seen_) return false;
+  seen_ = now;
+  return true;
+}
+
+}  // namespace freshet
