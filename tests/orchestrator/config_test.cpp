@@ -57,7 +57,7 @@ json with(json config, const std::string& pointer, const json& value) {
 }
 
 std::string source_folder() {
-  return std::filesystem::path(__FILE__).parent_path().parent_path().parent_path().string();
+  return FRESHET_SOURCE;
 }
 
 TEST(Config, TenLinesAreEnoughAndHaveDefaultsThatWork) {

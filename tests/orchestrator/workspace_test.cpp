@@ -107,7 +107,9 @@ TEST_F(WorkspaceTest, TheNextOwnerRemovesArtifactsThatNoRevisionNames) {
     orphan = workspace.artifacts().put("of a run that died before its checkpoint");
     workspace.registry().set_config("p", "{}");
     CheckpointRecord record;
-    record.versions.push_back({1, {}, "learning", 0, 0});
+    Version version;
+    version.number = 1;
+    record.versions.push_back(version);
     record.revisions.push_back({1, 64, named, ""});
     workspace.registry().commit("p", record);
   }
