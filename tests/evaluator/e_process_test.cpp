@@ -6,16 +6,12 @@
 
 #include <cmath>
 
+#include "evaluator/mixtures.h"
+
 namespace freshet {
 namespace {
 
 constexpr double kVariance = 100;
-
-double howard_rho(double alpha) { return 1 / sequence_rho_squared(alpha, kVariance); }
-
-double two_sided(double sum, double variance, double rho) {
-  return 0.5 * std::log(rho / (variance + rho)) + sum * sum / (2 * (variance + rho));
-}
 
 /// The sum at which `log_process` reaches ln(1 / alpha).
 template <class LogProcess>
@@ -29,19 +25,51 @@ double bound(const LogProcess& log_process, double alpha) {
   return low;
 }
 
-TEST(EProcess, RhoIsHowardsBest) { EXPECT_NEAR(howard_rho(0.05), 12.60056, 1e-5); }
+TEST(Mixture, RhoIsHowardsBest) { EXPECT_NEAR(mixture_rho(0.05, kVariance), 12.60056, 1e-5); }
 
-TEST(EProcess, TheTwoSidedMixtureOfHowardComesOutWithThisRho) {
-  const double rho = howard_rho(0.05);
-  EXPECT_NEAR(two_sided(10, kVariance, rho), -0.6510052, 1e-6);
-  EXPECT_NEAR(bound([&](double s) { return two_sided(s, kVariance, rho); }, 0.05), 30.35209, 1e-4);
+TEST(Mixture, TheTwoSidedNormalIsHowards) {
+  const double rho = mixture_rho(0.05, kVariance);
+  EXPECT_NEAR(log_two_sided_mixture(10, kVariance, rho), -0.6510052, 1e-7);
+  EXPECT_NEAR(bound([&](double s) { return log_two_sided_mixture(s, kVariance, rho); }, 0.05),
+              30.35209, 1e-5);
+}
+
+TEST(Mixture, TheGammaExponentialIsHowards) {
+  const double rho = mixture_rho(2 * 0.05, kVariance);
+  const auto mixture = [&](double s) {
+    return log_gamma_exponential_mixture(s, kVariance, rho, 2);
+  };
+  EXPECT_NEAR(mixture(10), -0.2490165, 1e-7);
+  EXPECT_NEAR(bound(mixture, 0.05), 33.02017, 1e-5);
+}
+
+TEST(Mixture, OfAHopelessSumIsNoEvidence) {
+  for (const double sum : {-1e3, -100.0, -50.0, 0.0}) {
+    EXPECT_LT(log_gamma_exponential_mixture(sum, kVariance, 10, 2), 0) << sum;
+  }
+}
+
+TEST(Mixture, TheBernoulliIntervalIsHowards) {
+  const auto [low, high] = bernoulli_interval(700, 1000, 0.05, 100);
+  EXPECT_NEAR(low, 0.651629, 1e-6);
+  EXPECT_NEAR(high, 0.745949, 1e-6);
+}
+
+TEST(Mixture, TheBernoulliIntervalOfOneSidedFlipsReachesTheEnd) {
+  const auto [low, high] = bernoulli_interval(0, 50, 0.05, 100);
+  EXPECT_EQ(low, 0);
+  EXPECT_GT(high, 0.01);
+  EXPECT_LT(high, 0.5);
+  const auto mirrored = bernoulli_interval(50, 50, 0.05, 100);
+  EXPECT_NEAR(mirrored.first, 1 - high, 1e-9);
+  EXPECT_EQ(mirrored.second, 1);
 }
 
 TEST(EProcess, TheOneSidedMixtureIsHowards) {
-  const double r = sequence_rho_squared(0.1, kVariance) / 1;
-  EXPECT_NEAR(log_normal_mixture(10, kVariance, r), -0.06502391, 1e-6);
+  const double r = sequence_rho_squared(0.1, kVariance);
+  EXPECT_NEAR(log_normal_mixture(10, kVariance, r), -0.06502391, 1e-8);
   EXPECT_NEAR(bound([&](double s) { return log_normal_mixture(s, kVariance, r); }, 0.05), 27.66071,
-              1e-4);
+              1e-5);
 }
 
 TEST(EProcess, TheOneSidedSequenceIsGrowthBooks) {
@@ -78,12 +106,8 @@ TEST(EProcess, ELondsThresholdGrowsWithEvaluationsAndPromotions) {
   EXPECT_DOUBLE_EQ(log_elond_threshold(3, 1, 0.05), std::log(3 * 4 * 2 / 0.05));
 }
 
-TEST(EProcess, McNemarsEValueIsTheBetaFunctions) {
-  // 2^n B(n+ + 1, n- + 1): the uniform mixture of fair-coin bets.
-  const double plus = 15, minus = 5;
-  const double log_e = (plus + minus) * std::log(2.0) + std::lgamma(plus + 1) +
-                       std::lgamma(minus + 1) - std::lgamma(plus + minus + 2);
-  EXPECT_NEAR(std::exp(log_e), 3.2206, 1e-4);
+TEST(Mixture, McNemarsEValueIsTheBetaFunctions) {
+  EXPECT_NEAR(std::exp(log_mcnemar(15, 5)), 3.2206, 1e-4);
 }
 
 }  // namespace
