@@ -42,13 +42,17 @@ void Optimizer::step_sgd(std::span<float> parameters, std::span<const float> gra
 void Optimizer::step_adam(std::span<float> parameters, std::span<const float> gradients) {
   constexpr float kBeta1 = 0.9F;
   constexpr float kBeta2 = 0.999F;
+  // Rounded once, as LibTorch does: 1 - 0.999F would be off by 5e-5.
+  constexpr auto kRest1 = static_cast<float>(1 - 0.9);
+  constexpr auto kRest2 = static_cast<float>(1 - 0.999);
   constexpr float kEpsilon = 1e-8F;
   const auto t = static_cast<double>(steps_);
-  const float step_size =
-      static_cast<float>(static_cast<double>(learning_rate_) / (1 - std::pow(0.9, t)));
-  const float root_correction = static_cast<float>(1 / std::sqrt(1 - std::pow(0.999, t)));
+  const auto rate = static_cast<double>(learning_rate_);
+  const auto step_size = static_cast<float>(rate / (1 - std::pow(0.9, t)));
+  const auto root_correction = static_cast<float>(1 / std::sqrt(1 - std::pow(0.999, t)));
   const bool decoupled = kind_ == OptimizerKind::adamw;
-  const float shrink = decoupled ? 1.0F - learning_rate_ * weight_decay_ : 1.0F;
+  const auto shrink =
+      decoupled ? static_cast<float>(1 - rate * static_cast<double>(weight_decay_)) : 1.0F;
   const float decay = decoupled ? 0.0F : weight_decay_;
   const std::size_t n = parameters.size();
   float* __restrict p = parameters.data();
@@ -57,8 +61,8 @@ void Optimizer::step_adam(std::span<float> parameters, std::span<const float> gr
   float* __restrict v = second_.data();
   for (std::size_t i = 0; i < n; ++i) {
     const float g = gradient[i] + decay * p[i];
-    m[i] = kBeta1 * m[i] + (1.0F - kBeta1) * g;
-    v[i] = kBeta2 * v[i] + (1.0F - kBeta2) * g * g;
+    m[i] = kBeta1 * m[i] + kRest1 * g;
+    v[i] = kBeta2 * v[i] + kRest2 * g * g;
     p[i] = shrink * p[i] - step_size * m[i] / (std::sqrt(v[i]) * root_correction + kEpsilon);
   }
 }
