@@ -5,32 +5,11 @@
 #include <vector>
 
 #include "bench/measure.h"
-#include "bench/memory_stores.h"
-#include "bench/planted_stream.h"
-#include "bench/simulated_learning.h"
-#include "orchestrator/pipeline.h"
+#include "tests/simulation/planted_run.h"
 
 namespace freshet {
 
 namespace {
-
-/// A whole pipeline over one planted stream; true if anything was promoted.
-bool promotes(PlantedCell cell, const PipelineConfig& config, std::uint64_t stream) {
-  MemoryLog log;
-  write_planted_stream(cell, config.schema, stream, log);
-  const FeatureSet features(config.schema, config.features);
-  const auto store = RowStore::open(":memory:", {{features.identity(), features.width()}});
-  SimulatedLearning learning(kPlantedSlots, kPlantedLearners);
-  MemoryJournal journal;
-  Pipeline pipeline(config, log, *store, learning, journal);
-  pipeline.begin();
-  while (pipeline.advance(log.head(), 64)) {
-  }
-  if (pipeline.champion() == nullptr) {
-    throw Error(ErrorKind::invalid, "a planted stream ended without a first champion");
-  }
-  return pipeline.counts().promotions > 0;
-}
 
 std::uint64_t count_promoting(PlantedCell cell, std::uint64_t streams) {
   const PipelineConfig config = planted_config(cell);
@@ -43,7 +22,7 @@ std::uint64_t count_promoting(PlantedCell cell, std::uint64_t streams) {
       for (;;) {
         const std::uint64_t stream = next.fetch_add(1);
         if (stream >= streams) return;
-        if (promotes(cell, config, stream)) ++promoting;
+        if (run_planted_stream(cell, config, stream).promotions > 0) ++promoting;
       }
     } catch (...) {
       const std::lock_guard lock(mutex);

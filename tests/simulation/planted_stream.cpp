@@ -1,4 +1,4 @@
-#include "bench/planted_stream.h"
+#include "tests/simulation/planted_stream.h"
 
 #include <fmt/format.h>
 

@@ -1,4 +1,4 @@
-#include "bench/memory_stores.h"
+#include "tests/simulation/memory_stores.h"
 
 #include <span>
 #include <utility>

@@ -1,4 +1,4 @@
-#include "bench/simulated_learning.h"
+#include "tests/simulation/simulated_learning.h"
 
 #include "stream/codec.h"
 

@@ -6,8 +6,8 @@
 #include <span>
 #include <string>
 
-#include "bench/memory_stores.h"
 #include "orchestrator/config.h"
+#include "tests/simulation/memory_stores.h"
 
 namespace freshet {
 

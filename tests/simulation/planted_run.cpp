@@ -1,0 +1,29 @@
+#include "tests/simulation/planted_run.h"
+
+#include "orchestrator/pipeline.h"
+#include "stream/error.h"
+#include "tests/simulation/simulated_learning.h"
+
+namespace freshet {
+
+PlantedOutcome run_planted_stream(PlantedCell cell, const PipelineConfig& config,
+                                  std::uint64_t stream) {
+  MemoryLog log;
+  write_planted_stream(cell, config.schema, stream, log);
+  const FeatureSet features(config.schema, config.features);
+  const auto store = RowStore::open(":memory:", {{features.identity(), features.width()}});
+  SimulatedLearning learning(kPlantedSlots, kPlantedLearners);
+  MemoryJournal journal;
+  Pipeline pipeline(config, log, *store, learning, journal);
+  pipeline.begin();
+  while (pipeline.advance(log.head(), 64)) {
+  }
+  if (pipeline.champion() == nullptr) {
+    throw Error(ErrorKind::invalid, "a planted stream ended without a first champion");
+  }
+  const PipelineCounts& counts = pipeline.counts();
+  return {counts.promotions + counts.rejections + counts.inconclusive, counts.rejections,
+          counts.promotions};
+}
+
+}  // namespace freshet
