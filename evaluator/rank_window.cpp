@@ -44,9 +44,9 @@ void each_tie(const std::vector<RankWindow::Scored>& rows, const Each& each) {
   for (std::size_t begin = 0; begin < rows.size();) {
     std::size_t end = begin;
     std::uint64_t positives = 0;
-    while (end < rows.size() && rows[end].score == rows[begin].score) {
+    do {
       positives += rows[end++].positive;
-    }
+    } while (end < rows.size() && rows[end].score == rows[begin].score);
     each(begin, end, positives);
     begin = end;
   }

@@ -349,7 +349,7 @@ double EventDecoder::decode_label(const Cell& cell) const {
     bad("label `{}`: found {}, expected 0, 1, false or true", name(label_), found(cell));
   }
   if (schema_.task == Task::regression) {
-    bad("label `{}`: found {}, expected a finite number", name(label_), found(cell));
+    bad("label `{}`: found {}, expected a number within +-1.7e38", name(label_), found(cell));
   }
   bad("label `{}`: found {}, expected one of the classes {}", name(label_), found(cell),
       fmt::join(schema_.label.classes, ", "));

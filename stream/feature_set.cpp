@@ -45,6 +45,12 @@ std::uint64_t hash_text(std::string_view text) {
   return split_mix(hash);
 }
 
+/// Within half of what a float holds, so that the difference of two is a float as well.
+float narrowed(double value) {
+  constexpr double kMost = std::numeric_limits<float>::max() / 2;
+  return static_cast<float>(std::clamp(value, -kMost, kMost));
+}
+
 /// What to do for one feature, resolved: no names are looked up when asked.
 struct Step {
   Encoding encoding = Encoding::number;
@@ -81,8 +87,7 @@ class FeatureSet::Impl {
       switch (step.encoding) {
         case Encoding::number: {
           const FieldValue& value = event.values[step.field];
-          *slots = value.missing ? std::numeric_limits<float>::quiet_NaN()
-                                 : static_cast<float>(value.number);
+          *slots = value.missing ? std::numeric_limits<float>::quiet_NaN() : narrowed(value.number);
           if (step.indicator) out[*step.indicator] = value.missing ? 1.0F : 0.0F;
           break;
         }

@@ -51,6 +51,7 @@ struct FeatureSlot {
 using FeatureLayout = std::vector<FeatureSlot>;
 
 /// A versioned, pure definition of (event, state so far) -> feature vector of floats.
+/// Numbers beyond +-1.7e38 are taken as that, so that a float holds them.
 /// A missing number is NaN in its slot when its rule is `mean`, beside an indicator slot (0/1)
 /// named "<name> missing"; only fields whose rule is `mean` have one. A missing category hashes
 /// as a value of its own.

@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <cmath>
+#include <limits>
 
 namespace freshet {
 
@@ -17,7 +18,8 @@ std::optional<double> parse_label(Task task, const LabelSpec& label, std::string
   double value = 0;
   const char* end = text.data() + text.size();
   const auto [read, error] = std::from_chars(text.data(), end, value);
-  if (error != std::errc() || read != end || !std::isfinite(value)) return std::nullopt;
+  constexpr double kMost = std::numeric_limits<float>::max() / 2;
+  if (error != std::errc() || read != end || !(std::abs(value) <= kMost)) return std::nullopt;
   if (task == Task::binary && value != 0 && value != 1) return std::nullopt;
   return value;
 }

@@ -117,7 +117,8 @@ inline std::size_t answer_width(const Schema& schema) {
 }
 
 /// The label that `text` states for `label.task`: binary 0/1/true/false, multiclass a class name
-/// -> its index, regression a finite number. nullopt for anything else.
+/// -> its index, regression a number within +-1.7e38, as networks learn floats. nullopt for
+/// anything else.
 std::optional<double> parse_label(Task task, const LabelSpec& label, std::string_view text);
 
 }  // namespace freshet

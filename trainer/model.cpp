@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "stream/error.h"
 #include "trainer/input_scaling.h"
@@ -27,6 +28,15 @@ double exponential(double x) {
   double sum = 1;
   for (int i = 12; i >= 1; --i) sum = 1 + r * sum / i;
   return std::ldexp(sum, static_cast<int>(k));
+}
+
+constexpr double kMost = std::numeric_limits<float>::max();
+
+// Weights and unscaled inputs can be so large that a sum overflows: still every question gets a
+// number, 0 (which says nothing) where the network's is none.
+float finite(float z) {
+  constexpr auto kMostFloat = std::numeric_limits<float>::max();
+  return std::isnan(z) ? 0.0F : std::clamp(z, -kMostFloat, kMostFloat);
 }
 
 float sigmoid(float z) {
@@ -101,7 +111,7 @@ class NetworkModel : public Model {
       for (std::size_t r = 0; r < count; ++r) {
         prepare(vectors + (begin + r) * width_, x + r * inputs);
       }
-      const float* in = x;
+      float* in = x;
       std::size_t stride = inputs;
       for (std::size_t l = 0; l < layers_.size(); ++l) {
         const Layer& layer = layers_[l];
@@ -151,7 +161,8 @@ class NetworkModel : public Model {
     if (!inside) throw Error(ErrorKind::invalid, "a feature vector holds a bucket out of range");
   }
 
-  void finish(const float* z, float* answer) const {
+  void finish(float* z, float* answer) const {
+    for (std::size_t i = 0; i < outputs_; ++i) z[i] = finite(z[i]);
     switch (task_) {
       case Task::binary:
         answer[0] = sigmoid(z[0]);
@@ -160,7 +171,8 @@ class NetworkModel : public Model {
         softmax(z, outputs_, answer);
         break;
       case Task::regression:
-        answer[0] = static_cast<float>(label_mean_ + label_scale_ * static_cast<double>(z[0]));
+        answer[0] = static_cast<float>(
+            std::clamp(label_mean_ + label_scale_ * static_cast<double>(z[0]), -kMost, kMost));
         break;
     }
   }

@@ -40,7 +40,7 @@ class Model {
 
   /// `vectors`: n rows of the layout's width, raw (unscaled, NaN where missing), row-major.
   /// `answers`: n rows of outputs(): binary the probability of 1, multiclass the probabilities of
-  /// the classes, regression the value.
+  /// the classes, regression the value. Always finite, however large the weights and vectors.
   virtual void predict(const float* vectors, std::size_t n, float* answers) const = 0;
 };
 

@@ -161,7 +161,7 @@ TEST(Label, ThatIsNoneIsRefused) {
   for (const char* text : {"", "Red", "0", "red "}) {
     EXPECT_EQ(parse_label(Task::multiclass, label, text), std::nullopt) << text;
   }
-  for (const char* text : {"", "inf", "nan", "1e999", "1,5", "true"}) {
+  for (const char* text : {"", "inf", "nan", "1e999", "-1e39", "1,5", "true"}) {
     EXPECT_EQ(parse_label(Task::regression, label, text), std::nullopt) << text;
   }
 }

@@ -59,6 +59,15 @@ TEST(FeatureSet, DenseSlotsComeFirstAndMissingNumbersHaveAnIndicator) {
   EXPECT_EQ(missing[2], 7.0F);
 }
 
+TEST(FeatureSet, ANumberThatNoFloatHoldsStaysFinite) {
+  const FeatureSet set(schema_of(), {});
+  const float high = ask(set, event_of(1e300, "a"))[0];
+  const float low = ask(set, event_of(-1e300, "a"))[0];
+  EXPECT_GT(high, 1e38F);
+  EXPECT_EQ(low, -high);
+  EXPECT_TRUE(std::isfinite(high - low));
+}
+
 TEST(FeatureSet, CategoriesHashStablyAndAMissingOneIsAValueOfItsOwn) {
   const FeatureSet set(schema_of(), {});
   const float bucket = ask(set, event_of(1, "grocery")).back();

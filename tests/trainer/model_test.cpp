@@ -141,6 +141,22 @@ TEST(Model, MulticlassAnswersAreProbabilities) {
   }
 }
 
+TEST(Model, AnswersAreFiniteHoweverLargeWeightsAndVectors) {
+  for (const auto& [task, outputs] :
+       {std::pair{Task::binary, 1}, {Task::multiclass, 3}, {Task::regression, 1}}) {
+    const ModelSpec spec = spec_of(4, {8, 8}, task, static_cast<std::size_t>(outputs));
+    ModelState state = random_state(spec, 9);
+    for (float& p : state.parameters) p *= 1e30F;
+    state.label_scale = 1e30;
+    const auto model = make_model(spec, state);
+    std::vector<float> vectors = random_vectors(spec, 50, 10);
+    for (float& x : vectors) x *= 1e30F;
+    std::vector<float> answers(50 * spec.outputs);
+    model->predict(vectors.data(), 50, answers.data());
+    for (const float answer : answers) ASSERT_TRUE(std::isfinite(answer)) << answer;
+  }
+}
+
 TEST(Model, ABucketOutOfRangeIsRefused) {
   ModelSpec spec = spec_of(0, {4});
   FeatureSlot embedding;
