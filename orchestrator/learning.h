@@ -56,10 +56,12 @@ class Learning {
   virtual void drop(std::uint64_t version) = 0;
 
   /// Every learner answers the segment's questions and learns its rows, in log order. The segment
-  /// must stay as it is until it was waited for.
+  /// must stay as it is until it was waited for, or until `abandon`.
   virtual void post(const Segment& segment) = 0;
   /// Waits for the oldest segment posted.
   virtual void wait() = 0;
+  /// The end: nothing reads a posted segment any more on return, and only destruction may follow.
+  virtual void abandon() = 0;
   /// True when `wait` would not block.
   virtual bool done() const = 0;
   /// A learner's answers to the segment last waited for, questions x answer width.

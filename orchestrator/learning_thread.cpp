@@ -140,6 +140,13 @@ void LearningThread::wait() {
   }
 }
 
+void LearningThread::abandon() {
+  std::unique_lock lock(segment_mutex_);
+  segment_changed_.wait(lock, [this] { return !claimed_; });
+  posted_.clear();
+  studied_ = 0;
+}
+
 void LearningThread::settle() {
   std::unique_lock lock(segment_mutex_);
   while (unstudied()) study_next(lock);

@@ -34,6 +34,7 @@ class LearningThread : public Learning {
   void drop(std::uint64_t version) override;
   void post(const Segment& segment) override;
   void wait() override;
+  void abandon() override;
   bool done() const override { return studied_.load(std::memory_order_acquire) > 0; }
   std::span<const float> answers(std::uint64_t version) const override;
   Snapshot snapshot(std::uint64_t version) override;

@@ -28,6 +28,9 @@ Pipeline::Pipeline(const PipelineConfig& config, const EventLog& log, RowStore& 
       trigger_row_(config.retrain.when.size(), 0),
       trigger_time_(config.retrain.when.size(), Watermark::kNone) {}
 
+// After an error segments are still being learned beside this: they must not go first.
+Pipeline::~Pipeline() { learning_.abandon(); }
+
 void Pipeline::begin() {
   for (std::size_t recipe = 0; recipe < config_.learners.size(); ++recipe) {
     ActiveLearner learner;

@@ -32,6 +32,9 @@ class Pipeline {
  public:
   Pipeline(const PipelineConfig& config, const EventLog& log, RowStore& store, Learning& learning,
            Journal& journal);
+  ~Pipeline();
+  Pipeline(const Pipeline&) = delete;
+  Pipeline& operator=(const Pipeline&) = delete;
 
   /// A new pipeline: its learners start with the first row.
   void begin();

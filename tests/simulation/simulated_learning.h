@@ -26,6 +26,8 @@ class SimulatedLearning : public Learning {
   void drop(std::uint64_t version) override;
   void post(const Segment& segment) override { posted_.push_back(&segment); }
   void wait() override;
+  void abandon() override { posted_.clear(); }
+  std::size_t posted() const { return posted_.size(); }
   bool done() const override { return true; }
   std::span<const float> answers(std::uint64_t version) const override;
   Snapshot snapshot(std::uint64_t version) override;
