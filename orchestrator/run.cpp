@@ -145,6 +145,7 @@ int run(const RunOptions& options) {
                 "nothing to read: give --input FILE (or - for standard input) or --from-log W");
   }
   const std::uint64_t head_before = open.log->head();
+  const std::uint64_t records_before = open.log->ordinals();
   const std::uint64_t rows_before = open.pipeline.rows();
   const auto started = Clock::now();
   Progress progress(isatty(STDERR_FILENO) != 0, rows_before);
@@ -174,8 +175,9 @@ int run(const RunOptions& options) {
                "stopped at log position {}, row {}: all is kept; the same command goes on from "
                "here\n",
                open.pipeline.position(), open.pipeline.rows());
-  } else if (open.log->head() == head_before) {
-    fmt::print(stderr, "nothing new in the input: all of it was read before\n");
+  } else if (open.log->head() == head_before && open.log->ordinals() == records_before) {
+    fmt::print(stderr, "nothing new in the input: {}\n",
+               records_before == 0 ? "it holds no records" : "all of it was read before");
   }
   const double seconds = std::chrono::duration<double>(Clock::now() - started).count();
   const nlohmann::json summary = run_summary(open, workspace, seconds, rows_before);

@@ -110,12 +110,19 @@ json run_summary(OpenPipeline& open, Workspace& workspace, double seconds,
 }
 
 std::string summary_text(const json& s) {
+  const auto late = s["events"]["late"].get<std::uint64_t>();
+  const auto dead = s["events"]["dead_letters"].get<std::uint64_t>();
   std::string text = fmt::format(
       "\npipeline {}: {} events ({} duplicates, {} late, {} dead letters), {} rows in {:.1f} s\n",
       s["pipeline"].get<std::string>(), s["events"]["accepted"].get<std::uint64_t>(),
-      s["events"]["duplicates"].get<std::uint64_t>(), s["events"]["late"].get<std::uint64_t>(),
-      s["events"]["dead_letters"].get<std::uint64_t>(), s["rows"].get<std::uint64_t>(),
+      s["events"]["duplicates"].get<std::uint64_t>(), late, dead, s["rows"].get<std::uint64_t>(),
       s["seconds"].get<double>());
+  if (dead > 0) text += "freshet events dead-letters says which records were refused, and why\n";
+  if (late > 0) {
+    text +=
+        "freshet events dead-letters --late shows the late ones; where events come out of order, "
+        "set stream.out_of_orderness\n";
+  }
   const auto line = [&](const std::string& name, const json& metrics) {
     text += fmt::format("  {:<24}", name);
     for (const auto& [metric, value] : metrics.items()) {

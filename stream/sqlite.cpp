@@ -100,6 +100,11 @@ Error translate(const std::string& path, const SQLite::Exception& error) {
               fmt::format("{}: the disk is full; nothing unfinished was kept. Make room, then run "
                           "again",
                           path)};
+    case SQLITE_IOERR:
+      return {ErrorKind::unavailable,
+              fmt::format("{}: reading or writing failed ({}); nothing unfinished was kept. Check "
+                          "the disk and its room, then run again",
+                          path, error.what())};
     case SQLITE_READONLY:
     case SQLITE_CANTOPEN:
       return {ErrorKind::unavailable,
