@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <stdexcept>
 #include <thread>
 
 #include "stream/random.h"
@@ -43,6 +44,8 @@ std::string read_all(const std::string& path) {
   return text.str();
 }
 
+int code_of(int status) { return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status); }
+
 }  // namespace
 
 Outcome freshet_program(const std::string& arguments, const std::string& prefix,
@@ -53,7 +56,7 @@ Outcome freshet_program(const std::string& arguments, const std::string& prefix,
                            scratch.path("out") + " 2>" + scratch.path("err");
   const int status = std::system(line.c_str());
   Outcome outcome;
-  outcome.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  outcome.code = code_of(status);
   outcome.out = read_all(scratch.path("out"));
   outcome.err = read_all(scratch.path("err"));
   return outcome;
@@ -63,27 +66,77 @@ nlohmann::json fingerprint_of(const std::string& workspace) {
   return freshet_program("registry fingerprint --parts --json -w " + workspace).json();
 }
 
-void start_and_kill(const std::string& arguments, int milliseconds) {
-  const pid_t child = ::fork();
-  if (child == 0) {
-    const int null = ::open("/dev/null", O_RDWR);
-    for (const int descriptor : {0, 1, 2}) ::dup2(null, descriptor);
-    std::vector<std::string> words = {FRESHET_PROGRAM};
-    std::istringstream in(arguments);
-    for (std::string word; in >> word;) words.push_back(word);
-    std::vector<char*> argv;
-    for (std::string& word : words) argv.push_back(word.data());
-    argv.push_back(nullptr);
-    ::execv(argv[0], argv.data());
-    ::_exit(127);
+namespace {
+
+[[noreturn]] void become_program(const std::string& arguments, int input, const std::string& out,
+                                 const std::string& err) {
+  ::dup2(input, STDIN_FILENO);
+  constexpr int kNew = O_WRONLY | O_CREAT | O_TRUNC;
+  ::dup2(::open(out.c_str(), kNew, 0600), STDOUT_FILENO);
+  ::dup2(::open(err.c_str(), kNew, 0600), STDERR_FILENO);
+  std::vector<std::string> words = {FRESHET_PROGRAM};
+  std::istringstream in(arguments);
+  for (std::string word; in >> word;) words.push_back(word);
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  ::execv(argv[0], argv.data());
+  ::_exit(127);
+}
+
+}  // namespace
+
+RunningProgram::RunningProgram(const std::string& arguments) {
+  ::signal(SIGPIPE, SIG_IGN);
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) throw std::runtime_error("no pipe");
+  process_ = ::fork();
+  if (process_ == 0) {
+    ::signal(SIGPIPE, SIG_DFL);
+    become_program(arguments, ends[0], scratch_.path("out"), scratch_.path("err"));
   }
+  ::close(ends[0]);
+  input_ = ends[1];
+}
+
+RunningProgram::~RunningProgram() {
+  if (!ended_) {
+    ::kill(process_, SIGKILL);
+    ::waitpid(process_, &status_, 0);
+  }
+  if (input_ >= 0) ::close(input_);
+}
+
+void RunningProgram::feed(const std::string& text) {
+  for (std::size_t at = 0; at < text.size();) {
+    const ssize_t count = ::write(input_, text.data() + at, text.size() - at);
+    if (count < 0) return;
+    at += static_cast<std::size_t>(count);
+  }
+}
+
+void RunningProgram::signal(int number) { ::kill(process_, number); }
+
+bool RunningProgram::ends_within(int milliseconds) {
   const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(milliseconds);
-  while (std::chrono::steady_clock::now() < end) {
-    if (::waitpid(child, nullptr, WNOHANG) == child) return;
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  while (!ended_ && std::chrono::steady_clock::now() < end) {
+    ended_ = ::waitpid(process_, &status_, WNOHANG) == process_;
+    if (!ended_) std::this_thread::sleep_for(std::chrono::milliseconds(2));
   }
-  ::kill(child, SIGKILL);
-  ::waitpid(child, nullptr, 0);
+  return ended_;
+}
+
+Outcome RunningProgram::end() {
+  if (!ends_within(60'000)) {
+    ::kill(process_, SIGKILL);
+    ::waitpid(process_, &status_, 0);
+    ended_ = true;
+  }
+  return {code_of(status_), read_all(scratch_.path("out")), read_all(scratch_.path("err"))};
+}
+
+void start_and_kill(const std::string& arguments, int milliseconds) {
+  RunningProgram(arguments).ends_within(milliseconds);
 }
 
 std::string turning_config() {

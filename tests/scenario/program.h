@@ -38,6 +38,30 @@ Outcome freshet_program(const std::string& arguments, const std::string& prefix 
 /// `registry fingerprint --parts --json` of a workspace.
 nlohmann::json fingerprint_of(const std::string& workspace);
 
+/// The program at work beside the test, its standard input in the test's hands. Killed if it still
+/// runs when this goes.
+class RunningProgram {
+ public:
+  explicit RunningProgram(const std::string& arguments);
+  ~RunningProgram();
+  RunningProgram(const RunningProgram&) = delete;
+  RunningProgram& operator=(const RunningProgram&) = delete;
+
+  /// Gives it all of `text` to read; what it doesn't take is dropped when it has ended.
+  void feed(const std::string& text);
+  void signal(int number);
+  bool ends_within(int milliseconds);
+  /// Waits 60 s at most for its end, then kills it.
+  Outcome end();
+
+ private:
+  ScratchFolder scratch_;
+  int input_ = -1;
+  int process_ = 0;
+  int status_ = 0;
+  bool ended_ = false;
+};
+
 /// Starts the program and kills it with SIGKILL after `milliseconds`, unless it ended before.
 void start_and_kill(const std::string& arguments, int milliseconds);
 
