@@ -131,7 +131,12 @@ std::string summary_text(const json& s) {
     text += '\n';
   };
   if (s["champion"].is_null()) {
-    text += "no champion yet: no learner beat the running prior over the warm-up rows\n";
+    const json& labels = s["labels"];
+    text += fmt::format(
+        "no champion yet: no learner beat the running prior over the warm-up rows; so far {} rows, "
+        "{} events that wait for their label, {} whose label never came\n",
+        s["rows"].get<std::uint64_t>(), labels["open"].get<std::uint64_t>(),
+        labels["given_up"].get<std::uint64_t>());
   } else {
     text += fmt::format("champion {} after {} refreshes ({} ticks held back)\n",
                         s["champion"]["revision"].get<std::string>(),

@@ -146,6 +146,18 @@ TEST_F(BadInput, TimeThatRunsBackwardsIsCountedAsLateAndSaidSo) {
   EXPECT_THAT(late.out, HasSubstr("behind the watermark"));
 }
 
+TEST_F(BadInput, WithoutLabelsTheSummarySaysThatNoneCame) {
+  std::string text;
+  for (std::size_t i = 0; i < 100; ++i) {
+    std::string line = good_line(i);
+    text += line.replace(line.find(", \"label\""), std::string::npos, "}\n");
+  }
+  const Outcome outcome = run(text, "in.jsonl", "");
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("so far 0 rows"));
+  EXPECT_THAT(outcome.out, HasSubstr("100 whose label never came"));
+}
+
 TEST_F(BadInput, AStreamOfOneClassHasNoChampion) {
   std::string text;
   for (std::size_t i = 0; i < 6000; ++i) text += line_of(i, std::to_string(i % 7), "1", "a", "0");
