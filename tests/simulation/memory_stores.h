@@ -21,8 +21,14 @@ class MemoryLog : public EventLog {
   std::uint64_t ordinals() const override { return records_.size(); }
   std::optional<SourceProgress> progress(const std::string& /*name*/) const override { return {}; }
   std::vector<SourceProgress> all_progress() const override { return {}; }
-  std::vector<DeadLetter> dead_letters(std::uint64_t /*limit*/) const override { return {}; }
-  std::vector<DeadLetter> late_events(std::uint64_t /*limit*/) const override { return {}; }
+  std::vector<DeadLetter> dead_letters(std::uint64_t /*limit*/,
+                                       std::uint64_t /*before*/) const override {
+    return {};
+  }
+  std::vector<DeadLetter> late_events(std::uint64_t /*limit*/,
+                                      std::uint64_t /*before*/) const override {
+    return {};
+  }
   const std::string& description() const override { return description_; }
   std::string content_hash() const override { return {}; }
   std::vector<std::string> verify() const override { return {}; }
