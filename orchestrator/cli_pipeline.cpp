@@ -101,6 +101,9 @@ int apply(const PipelineArguments& a) {
   }
   OpenPipeline open(workspace, config.pipeline, std::nullopt, {});
   apply_config(workspace, open, config, a.reason);
+  for (const Decision& decision : open.pipeline.take_news()) {
+    fmt::print("{}\n", decision_line(decision));
+  }
   return kDone;
 }
 

@@ -9,6 +9,7 @@
 #include "orchestrator/command_support.h"
 #include "orchestrator/open_pipeline.h"
 #include "orchestrator/registry_json.h"
+#include "orchestrator/reproduce.h"
 #include "orchestrator/summary.h"
 #include "orchestrator/verify.h"
 
@@ -22,6 +23,7 @@ struct RegistryArguments {
   std::string workspace;
   std::string pipeline;
   std::uint64_t version = 0;
+  std::string revision;  ///< V or V@ROW
   std::string reason;
   std::string at;
   bool parts = false;
@@ -87,7 +89,13 @@ int command(const RegistryArguments& a, const std::string& kind) {
   OpenPipeline open(workspace, name, std::nullopt, {});
   CommandRecord record;
   record.kind = kind;
-  record.arguments = json{{"version", a.version}}.dump();
+  json arguments{{"version", a.version}};
+  if (!a.revision.empty()) {
+    const RevisionName named = parse_revision(a.revision);
+    arguments["version"] = named.version;
+    if (named.row) arguments["row"] = *named.row;
+  }
+  record.arguments = arguments.dump();
   record.reason = a.reason;
   open.command(workspace, record);
   for (const Decision& decision : open.pipeline.take_news()) {
@@ -148,16 +156,21 @@ void add_registry_commands(CLI::App& app, Command& chosen) {
   for (const std::string kind : {"promote", "approve", "rollback"}) {
     const char* about = kind == "promote"   ? "Makes a learner or candidate the champion"
                         : kind == "approve" ? "Promotes a candidate that waits for approval"
-                                            : "Goes back to a version that has served; refresh and "
-                                              "automatic promotion pause until resumed";
+                                            : "Goes back to a version's last revision, or to a "
+                                              "named one, frozen: refresh and automatic promotion "
+                                              "pause until resumed";
     const auto [sub, args] =
         add(kind.c_str(), about, [kind](const RegistryArguments& a) { return command(a, kind); });
-    auto* version = sub->add_option(
-        kind == "rollback" ? "--to" : "version", args->version,
-        kind == "rollback" ? "The version (default: the previous one)" : "The version's number");
-    if (kind != "rollback") version->required();
+    if (kind == "rollback") {
+      sub->add_option("revision,--to", args->revision,
+                      "The version, or its revision at a row as 12@34560; one that is not stored "
+                      "is learned again (default: the previous version)");
+    } else {
+      sub->add_option("version", args->version, "The version's number")->required();
+    }
     sub->add_option("--reason", args->reason, "Why, for the record")->required();
   }
+  add_version_commands(*registry, chosen);
   add("verify", "Checks every stored hash; exit code 3 if something is damaged", verify);
   const auto [finger_sub, finger_args] =
       add("fingerprint", "One sha256 over all state, wall clock left out", print_fingerprint);

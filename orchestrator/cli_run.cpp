@@ -64,8 +64,10 @@ void add_run(CLI::App& app, Command& chosen) {
   command->add_option("--format", a->format, "csv or jsonl, where the name doesn't tell")
       ->check(CLI::IsMember({"csv", "jsonl"}));
   command->add_flag("--follow", a->follow, "Go on as the file grows, until Ctrl-C");
-  command->add_option("--from-log", a->options.from_log,
-                      "Take the log of the same pipeline in another workspace as the input");
+  command->add_option(
+      "--from-log", a->options.from_log,
+      "Take the log of the same pipeline in another workspace as the input; without a "
+      "config, its first config and its commands too: the same comes out");
   command->add_flag("--final", a->options.final,
                     "Close the stream: every label that can become known does");
   command->add_flag("--json", a->options.json, "The summary as one JSON object on stdout");

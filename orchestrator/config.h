@@ -114,18 +114,28 @@ PipelineConfig read_config(const std::string& path);
 /// `parse_config` reads back to an equal config. `indent` < 0: one line.
 std::string write_config(const PipelineConfig& config, int indent = -1);
 
+/// A recipe as a version's lineage records it, read under the config of its pipeline. Throws
+/// Error{invalid} as above.
+Recipe parse_recipe(const std::string& text, const PipelineConfig& config);
+
 /// sha256 (hex) of the canonical JSON.
 std::string config_hash(const PipelineConfig& config);
 
 /// The JSON Schema (draft 2020-12) of a config file.
 std::string config_schema();
 
-/// What differs between two configs and what that means.
+// What a change of config means.
+inline constexpr const char* kMeansPolicy = "policy";
+inline constexpr const char* kMeansNewLearner = "new learner";
+inline constexpr const char* kMeansStops = "learner stops";
+inline constexpr const char* kMeansNewWorkspace = "new workspace";
+
+/// What differs between two configs and what that means. Learners are compared by name.
 struct ConfigDifference {
-  std::string path;  ///< "promote.alpha"
+  std::string path;  ///< "promote.alpha", "learners.steady.train.batch"
   std::string from;
   std::string to;
-  std::string means;  ///< "policy", "new learner", "new workspace"
+  std::string means;  ///< one of the above
 };
 std::vector<ConfigDifference> differences(const PipelineConfig& from, const PipelineConfig& to);
 

@@ -14,18 +14,29 @@ namespace {
 
 using nlohmann::json;
 
-constexpr const char* kPolicy = "policy";
-constexpr const char* kNewLearner = "new learner";
-constexpr const char* kNewWorkspace = "new workspace";
-
 // What the recorded log and its rows were made with cannot change under them.
-const char* meaning(std::string_view path) {
-  if (path.starts_with("stream.source") || path == "stream.durability") return kPolicy;
-  for (const std::string_view fixed : {"pipeline", "task", "seed", "tick_rows", "stream"}) {
-    if (path.starts_with(fixed)) return kNewWorkspace;
+const char* meaning(std::string_view path, bool removed) {
+  if (path.starts_with("stream.source") || path == "stream.durability") return kMeansPolicy;
+  for (const std::string_view fixed :
+       {"pipeline", "task", "seed", "tick_rows", "stream", "features"}) {
+    if (path.starts_with(fixed)) return kMeansNewWorkspace;
   }
-  if (path.starts_with("features") || path.starts_with("learners")) return kNewLearner;
-  return kPolicy;
+  if (!path.starts_with("learners")) return kMeansPolicy;
+  const bool whole = std::count(path.begin(), path.end(), '.') == 1;
+  return removed && whole ? kMeansStops : kMeansNewLearner;
+}
+
+/// With the learners by name, so that their order and their neighbours mean nothing.
+json comparable(const PipelineConfig& config) {
+  json j = json::parse(write_config(config));
+  json learners = json::object();
+  for (json& learner : j["learners"]) {
+    const auto name = learner["name"].get<std::string>();
+    learner.erase("name");
+    learners[name] = std::move(learner);
+  }
+  j["learners"] = std::move(learners);
+  return j;
 }
 
 std::string shown(const json& value, bool present) {
@@ -45,7 +56,7 @@ void compare_objects(const std::string& path, const json& from, const json& to,
       compare(inner, from[name], to[name], found);
     } else {
       found.push_back({inner, shown(value, from.contains(name)), shown(value, to.contains(name)),
-                       meaning(inner)});
+                       meaning(inner, from.contains(name))});
     }
   }
 }
@@ -57,7 +68,7 @@ void compare(const std::string& path, const json& from, const json& to,
   const bool items = from.is_array() && to.is_array() && (from.empty() || from[0].is_object()) &&
                      (to.empty() || to[0].is_object());
   if (!items) {
-    found.push_back({path, from.dump(), to.dump(), meaning(path)});
+    found.push_back({path, from.dump(), to.dump(), meaning(path, false)});
     return;
   }
   const json nothing;
@@ -67,7 +78,8 @@ void compare(const std::string& path, const json& from, const json& to,
       compare(inner, from[i], to[i], found);
     } else {
       found.push_back({inner, shown(i < from.size() ? from[i] : nothing, i < from.size()),
-                       shown(i < to.size() ? to[i] : nothing, i < to.size()), meaning(inner)});
+                       shown(i < to.size() ? to[i] : nothing, i < to.size()),
+                       meaning(inner, false)});
     }
   }
 }
@@ -76,7 +88,7 @@ void compare(const std::string& path, const json& from, const json& to,
 
 std::vector<ConfigDifference> differences(const PipelineConfig& from, const PipelineConfig& to) {
   std::vector<ConfigDifference> found;
-  compare("", json::parse(write_config(from)), json::parse(write_config(to)), found);
+  compare("", comparable(from), comparable(to), found);
   return found;
 }
 

@@ -46,6 +46,13 @@ PipelineConfig parse_config(const std::string& text, const std::string& file_nam
   return config;
 }
 
+Recipe parse_recipe(const std::string& text, const PipelineConfig& config) {
+  nlohmann::json root = nlohmann::json::parse(write_config(config));
+  root.erase("retrain");  // it names learners
+  root["learners"] = nlohmann::json::array({nlohmann::json::parse(text, nullptr, false)});
+  return parse_config(root.dump(), "recorded recipe").learners.at(0);
+}
+
 PipelineConfig read_config(const std::string& path) {
   std::error_code error;
   if (!std::filesystem::exists(path, error)) {

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "registry/registry.h"
 
@@ -22,8 +23,8 @@ class Journal {
   virtual std::string put_artifact(const std::string& bytes) = 0;
   /// Throws Error{corrupt} or Error{not_found}.
   virtual std::string get_artifact(const std::string& sha256) = 0;
-  /// The newest stored revision of a version that has served. Throws Error{not_found}.
-  virtual Revision last_revision(std::uint64_t version) = 0;
+  /// A version's revisions that are durable, by row.
+  virtual std::vector<Revision> revisions(std::uint64_t version) = 0;
 };
 
 }  // namespace freshet

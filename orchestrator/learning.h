@@ -5,6 +5,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "orchestrator/config.h"
 #include "orchestrator/segment.h"
@@ -22,7 +23,7 @@ struct Snapshot {
 /// An order to the worker: train a frozen candidate.
 struct TrainingOrder {
   std::uint64_t version = 0;
-  std::size_t recipe = 0;  ///< index into the config's learners
+  std::size_t recipe = 0;  ///< index into the recipes
   std::uint64_t seed = 0;
   std::uint64_t begin = 0;  ///< rows [begin, end)
   std::uint64_t end = 0;
@@ -41,6 +42,9 @@ class Learning {
  public:
   virtual ~Learning() = default;
 
+  /// All recipes there are, by index; later ones are added behind. The config's learners before
+  /// the first call.
+  virtual void use_recipes(const std::vector<Recipe>& recipes) = 0;
   /// A learner with new weights takes part from the next segment on.
   virtual void start(std::uint64_t version, std::size_t recipe, std::uint64_t seed,
                      std::uint64_t next_row) = 0;
@@ -49,8 +53,8 @@ class Learning {
   /// A frozen candidate from the worker; `collect` waits until it is there.
   virtual void order(const TrainingOrder& order) = 0;
   virtual void collect(std::uint64_t version) = 0;
-  /// A frozen candidate learns the rows from its end to `next_row`, which ends the segment last
-  /// waited for, and takes part from then on.
+  /// A frozen candidate, or a learner just started, learns the rows from its end to `next_row`,
+  /// which ends the segment last waited for, and takes part from then on.
   virtual void follow(std::uint64_t version, std::uint64_t next_row) = 0;
   /// Forgets a learner, a candidate or an order.
   virtual void drop(std::uint64_t version) = 0;

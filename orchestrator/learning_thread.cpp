@@ -15,6 +15,7 @@ LearningThread::LearningThread(const PipelineConfig& config, RowStore& store,
       store_(store),
       store_path_(std::move(store_path)),
       layout_(FeatureSet(config.schema, config.features).layout()),
+      recipes_(config.learners),
       learn_thread_([this](const std::stop_token& stop) { learn_loop(stop); }),
       work_thread_([this](const std::stop_token& stop) { work_loop(stop); }) {}
 
@@ -27,9 +28,8 @@ LearningThread::~LearningThread() {
   work_thread_.request_stop();
 }
 
-ModelSpec LearningThread::spec(std::size_t recipe) const {
-  return {config_.schema.task, answer_width(config_.schema), layout_,
-          config_.learners.at(recipe).network};
+ModelSpec LearningThread::spec(const Recipe& recipe) const {
+  return {config_.schema.task, answer_width(config_.schema), layout_, recipe.network};
 }
 
 RowReader LearningThread::reader(RowStore& store) const {
@@ -54,21 +54,21 @@ void LearningThread::start(std::uint64_t version, std::size_t recipe, std::uint6
   settle();
   Student& student = students_[version];
   student.learner =
-      std::make_unique<Learner>(spec(recipe), config_.learners[recipe], seed, next_row);
+      std::make_unique<Learner>(spec(recipes_.at(recipe)), recipes_.at(recipe), seed, next_row);
   student.standing = standing(*student.learner);
 }
 
 void LearningThread::cut(std::uint64_t version, std::uint64_t learner) {
   const std::string state = save(learner);
   const Recipe& recipe = student(learner).learner->recipe();
-  for (std::size_t i = 0; i < config_.learners.size(); ++i) {
-    if (config_.learners[i].name == recipe.name) load(version, i, state, false);
-  }
+  const auto found = std::find(recipes_.begin(), recipes_.end(), recipe);
+  load(version, static_cast<std::size_t>(found - recipes_.begin()), state, false);
 }
 
 void LearningThread::order(const TrainingOrder& order) {
   auto placed = std::make_shared<Order>();
   placed->order = order;
+  placed->recipe = recipes_.at(order.recipe);
   const std::lock_guard lock(order_mutex_);
   orders_[order.version] = std::move(placed);
   order_changed_.notify_all();
@@ -243,10 +243,9 @@ void LearningThread::train(Order& order) {
   };
   try {
     const auto rows = RowStore::open_reader(store_path_);
-    order.trained =
-        retrain(spec(order.order.recipe), config_.learners[order.order.recipe], order.order.seed,
-                order.order.begin, order.order.end, order.order.epochs,
-                order.order.warm_start.get(), reader(*rows), cancelled);
+    order.trained = retrain(spec(order.recipe), order.recipe, order.order.seed, order.order.begin,
+                            order.order.end, order.order.epochs, order.order.warm_start.get(),
+                            reader(*rows), cancelled);
   } catch (const std::exception& e) {
     order.error = e.what();
   }
@@ -261,7 +260,7 @@ std::optional<std::string> LearningThread::stopped(std::uint64_t version) const 
 }
 
 std::string LearningThread::artifact(std::size_t recipe, const Snapshot& snapshot) const {
-  return write_artifact(spec(recipe), *snapshot.state);
+  return write_artifact(spec(recipes_.at(recipe)), *snapshot.state);
 }
 
 Snapshot LearningThread::from_artifact(const std::string& bytes, std::uint64_t row) const {
@@ -280,7 +279,7 @@ void LearningThread::load(std::uint64_t version, std::size_t recipe, const std::
                           bool takes_part) {
   settle();
   Student& student = students_[version];
-  student.learner = std::make_unique<Learner>(spec(recipe), config_.learners.at(recipe), 0, 0);
+  student.learner = std::make_unique<Learner>(spec(recipes_.at(recipe)), recipes_.at(recipe), 0, 0);
   Decoder from(state);
   student.learner->load(from, reader(store_));
   student.takes_part = takes_part;

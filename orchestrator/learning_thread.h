@@ -25,6 +25,7 @@ class LearningThread : public Learning {
   LearningThread(const PipelineConfig& config, RowStore& store, std::string store_path);
   ~LearningThread() override;
 
+  void use_recipes(const std::vector<Recipe>& recipes) override { recipes_ = recipes; }
   void start(std::uint64_t version, std::size_t recipe, std::uint64_t seed,
              std::uint64_t next_row) override;
   void cut(std::uint64_t version, std::uint64_t learner) override;
@@ -64,13 +65,14 @@ class LearningThread : public Learning {
   };
   struct Order {
     TrainingOrder order;
+    Recipe recipe;  ///< the worker's own
     std::unique_ptr<Learner> trained;
     std::string error;
     bool done = false;
     bool dropped = false;
   };
 
-  ModelSpec spec(std::size_t recipe) const;
+  ModelSpec spec(const Recipe& recipe) const;
   RowReader reader(RowStore& store) const;
   static Standing standing(Learner& learner);
   Standing study(Learner& learner, const Segment& segment);
@@ -90,6 +92,7 @@ class LearningThread : public Learning {
   RowStore& store_;
   const std::string store_path_;
   const FeatureLayout layout_;
+  std::vector<Recipe> recipes_;
   std::map<std::uint64_t, Student> students_;
   std::optional<std::uint64_t> worker_delay_seed_;
 

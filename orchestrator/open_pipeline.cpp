@@ -5,15 +5,43 @@
 #include <cstdio>
 #include <utility>
 
+#include <nlohmann/json.hpp>
+
 #include "registry/registry.h"
 
 namespace freshet {
 
 namespace {
 
+/// The applied configs, oldest first: what each took the place of, and itself.
+struct AppliedConfig {
+  nlohmann::json before;
+  nlohmann::json config;
+};
+
+std::vector<AppliedConfig> applied_configs(const Registry& registry, const std::string& name) {
+  std::vector<AppliedConfig> applied;
+  for (const CommandRecord& command : registry.commands(name)) {
+    if (command.kind != "apply") continue;
+    const auto arguments = nlohmann::json::parse(command.arguments);
+    applied.push_back({arguments.at("before"), arguments.at("config")});
+  }
+  return applied;
+}
+
+/// A process may have died between recording a command and the config it applies.
+void catch_up_config(Registry& registry, const std::string& name) {
+  const std::vector<AppliedConfig> applied = applied_configs(registry, name);
+  if (applied.empty()) return;
+  const std::string newest =
+      write_config(parse_config(applied.back().config.dump(), "applied config"));
+  if (registry.config(name) != newest) registry.set_config(name, newest);
+}
+
 PipelineConfig choose_config(Workspace& workspace, const std::string& name,
                              const std::optional<PipelineConfig>& file) {
   const auto lock = workspace.use_registry();
+  if (workspace.registry().config(name)) catch_up_config(workspace.registry(), name);
   const std::optional<std::string> recorded = workspace.registry().config(name);
   if (!recorded) {
     if (!file) {
@@ -37,6 +65,11 @@ PipelineConfig choose_config(Workspace& workspace, const std::string& name,
   throw Error(ErrorKind::conflict, message);
 }
 
+PipelineConfig starting_config(const Workspace& workspace, const std::string& name) {
+  const auto lock = workspace.use_registry();
+  return first_config(workspace.registry(), name);
+}
+
 std::unique_ptr<RowStore> open_store(const Workspace& workspace, const PipelineConfig& config) {
   const FeatureSet features(config.schema, config.features);
   return RowStore::open(workspace.rows_path(config.pipeline),
@@ -44,6 +77,13 @@ std::unique_ptr<RowStore> open_store(const Workspace& workspace, const PipelineC
 }
 
 }  // namespace
+
+PipelineConfig first_config(const Registry& registry, const std::string& name) {
+  const std::vector<AppliedConfig> applied = applied_configs(registry, name);
+  return parse_config(
+      applied.empty() ? registry.config(name).value() : applied.front().before.dump(),
+      "recorded config");
+}
 
 std::string log_description(const PipelineConfig& config) {
   PipelineConfig plain;
@@ -60,7 +100,7 @@ OpenPipeline::OpenPipeline(Workspace& workspace, const std::string& name,
       store(open_store(workspace, config)),
       learning(config, *store, workspace.rows_path(name)),
       journal(workspace, name, *store),
-      pipeline(config, *reader, *store, learning, journal) {
+      pipeline(starting_config(workspace, name), *reader, *store, learning, journal) {
   if (knobs.worker_delay) learning.delay_worker(*knobs.worker_delay);
   auto lock = workspace.use_registry();
   const std::optional<CheckpointRecord> checkpoint = workspace.registry().checkpoint(name);
@@ -104,6 +144,7 @@ void OpenPipeline::command(Workspace& workspace, CommandRecord record) {
   // One that is refused throws here and leaves nothing behind; once recorded it is replayed if the
   // checkpoint doesn't come to be.
   journal.settle();
+  record = pipeline.resolved(std::move(record));
   pipeline.apply(record);
   {
     const auto lock = workspace.use_registry();
@@ -111,6 +152,10 @@ void OpenPipeline::command(Workspace& workspace, CommandRecord record) {
   }
   pipeline.checkpoint();
   journal.settle();
+  if (record.kind == "apply") {
+    const auto lock = workspace.use_registry();
+    workspace.registry().set_config(config.pipeline, write_config(pipeline.config()));
+  }
 }
 
 }  // namespace freshet

@@ -34,14 +34,17 @@ class OpenPipeline {
   /// Pipeline's commands do, with nothing changed.
   void command(Workspace& workspace, CommandRecord record);
 
-  const PipelineConfig config;
-  const std::unique_ptr<EventLog> log;     ///< the writer
+  const PipelineConfig config;          ///< the newest one recorded; pipeline.config() is in force
+  const std::unique_ptr<EventLog> log;  ///< the writer
   const std::unique_ptr<EventLog> reader;  ///< the pipeline thread's
   const std::unique_ptr<RowStore> store;
   LearningThread learning;
   WorkspaceJournal journal;
   Pipeline pipeline;
 };
+
+/// The config that a pipeline began with, before any was applied.
+PipelineConfig first_config(const Registry& registry, const std::string& name);
 
 /// What makes two logs incompatible, as text: the schema and the tick.
 std::string log_description(const PipelineConfig& config);

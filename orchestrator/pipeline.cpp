@@ -17,31 +17,41 @@ constexpr std::uint64_t kCheckpointQuestions = 262144;
 Pipeline::Pipeline(const PipelineConfig& config, const EventLog& log, RowStore& store,
                    Learning& learning, Journal& journal)
     : config_(config),
-      config_hash_(config_hash(config)),
+      config_hash_(freshet::config_hash(config)),
+      recipes_(config.learners),
       store_(store),
       learning_(learning),
       journal_(journal),
-      asker_(config, log, store),
-      scoreboard_(config),
-      cuts_(std::any_of(config.retrain.actions.begin(), config.retrain.actions.end(),
-                        [](const auto& a) { return a.kind == RetrainKind::cut; })),
+      asker_(config_, log, store),
+      scoreboard_(config_),
+      cuts_(makes_cuts(config_)),
       trigger_row_(config.retrain.when.size(), 0),
       trigger_time_(config.retrain.when.size(), Watermark::kNone) {}
 
 // After an error segments are still being learned beside this: they must not go first.
 Pipeline::~Pipeline() { learning_.abandon(); }
 
+bool Pipeline::makes_cuts(const PipelineConfig& config) {
+  return std::any_of(config.retrain.actions.begin(), config.retrain.actions.end(),
+                     [](const auto& action) { return action.kind == RetrainKind::cut; });
+}
+
 void Pipeline::begin() {
-  for (std::size_t recipe = 0; recipe < config_.learners.size(); ++recipe) {
-    ActiveLearner learner;
-    learner.recipe = recipe;
-    learner.seed = config_.seed * 1000 + recipe;
-    Lineage lineage;
-    lineage.kind = "learner";
-    learner.version = add_version(describe(learner.recipe, learner.seed, lineage), "learning");
-    learning_.start(learner.version, recipe, learner.seed, 0);
-    learners_.push_back(learner);
-  }
+  learning_.use_recipes(recipes_);
+  for (std::size_t recipe = 0; recipe < recipes_.size(); ++recipe) start_learner(recipe);
+}
+
+std::uint64_t Pipeline::start_learner(std::size_t recipe) {
+  ActiveLearner learner;
+  learner.recipe = recipe;
+  learner.seed = config_.seed * 1000 + recipe;
+  learner.started_row = row_;
+  Lineage lineage;
+  lineage.kind = "learner";
+  learner.version = add_version(recipe, describe(recipe, learner.seed, lineage), "learning");
+  learning_.start(learner.version, recipe, learner.seed, 0);
+  learners_.push_back(learner);
+  return learner.version;
 }
 
 bool Pipeline::advance(std::uint64_t log_head, std::size_t max_segments) {

@@ -56,21 +56,32 @@ class Pipeline {
   void replay(std::vector<CommandRecord> commands);
   bool replayed() const { return commands_.empty(); }
   /// A command takes effect here and now. Throws as the functions below, with nothing changed.
-  /// (An applied policy is no part of this: `note_policy`.) Follow with checkpoint().
+  /// What a command leaves open must be filled in before (`resolved`).
+  /// Follow with checkpoint().
   void apply(const CommandRecord& command);
+  /// A command with what it leaves open filled in as things stand here: the revision that a
+  /// rollback without one goes to (a version's last; of no version: the alias `previous`), the
+  /// config that another takes the place of.
+  CommandRecord resolved(CommandRecord command);
 
   // What commands do; each is a decision.
   void promote(std::uint64_t version, const std::string& reason);
-  /// To a version's last revision; 0: the alias `previous`. Refresh and automatic promotion pause.
-  void roll_back(std::uint64_t version, const std::string& reason);
+  /// To a version as of a row: one that has served, or could have (it is learned again where it is
+  /// not stored). Refresh and automatic promotion pause.
+  void roll_back(std::uint64_t version, std::uint64_t row, const std::string& reason);
   void pause(const std::string& reason);
   void resume(const std::string& reason);
   /// Orders the retrain actions now; their evidence starts at this position.
   void train(const std::string& reason);
-  /// Records that `config` (another policy) is in force from here on; running evaluations were
-  /// begun under the old one and end. Open the pipeline anew to go on under it.
-  void note_policy(const PipelineConfig& config, const std::string& changes,
-                   const std::string& reason);
+  /// `next` is in force from here on. Running evaluations were begun under the old config and end.
+  /// A new or changed recipe starts a learner, which learns all rows up to here first; the learner
+  /// of one that is gone stops (the champion's: once another version serves and its probation is
+  /// over). Throws Error{conflict} naming what would need a new workspace.
+  void apply_config(const PipelineConfig& next, const std::string& reason);
+
+  /// In force now; `apply` changes it.
+  const PipelineConfig& config() const { return config_; }
+  const std::string& recipe_name(std::size_t recipe) const { return recipes_.at(recipe).name; }
 
   /// Answers with the champion as it is; nullptr before the first one.
   const ServedRevision* champion() const { return champion_ ? &*champion_ : nullptr; }
@@ -127,7 +138,7 @@ class Pipeline {
   bool look(std::size_t trial);
   void conclude(std::size_t trial, const Verdict& verdict);
 
-  // pipeline_champion.cpp: who serves.
+  // pipeline_champion.cpp, pipeline_rollback.cpp: who serves.
   void serve(ServedRevision revision, Decision decision);
   void promote_version(std::uint64_t version, Decision decision);
   void take_recipe_place(const Candidate& candidate);
@@ -136,14 +147,28 @@ class Pipeline {
   void end_probation();
   void roll_back_to(ServedRevision revision, Decision decision);
   ServedRevision revision_now(std::uint64_t version);
-  ServedRevision stored_revision(std::uint64_t version);
+  std::vector<Revision> revisions_of(std::uint64_t version) const;
+  ServedRevision revision_at(std::uint64_t version, std::uint64_t row);
   void store_artifact(ServedRevision& revision);
   void keep_anchor();
+
+  // pipeline_apply.cpp: another config.
+  static bool makes_cuts(const PipelineConfig& config);
+  void drop_stale_candidates();
+  void stop_learners();
+  void start_learners();
+  /// With new weights from the first row on; gives its version.
+  std::uint64_t start_learner(std::size_t recipe);
+  void retire(std::size_t learner);
+  bool in_force(const Recipe& recipe) const;
+  std::size_t recipe_index(const std::string& name) const;
 
   // pipeline_candidates.cpp: frozen candidates.
   void order_candidate(const RetrainAction& action, bool by_hand, const std::string& trigger);
   void place_order(const Candidate& candidate);
   void keep_candidate(const Candidate& candidate);
+  /// The version that learns by a recipe now.
+  std::uint64_t learner_of(std::size_t recipe) const;
   void join_candidate(Candidate& candidate);
   void refuse_candidate(const Candidate& candidate, const std::string& why);
   void drop_candidate(std::uint64_t version, const std::string& status);
@@ -157,7 +182,7 @@ class Pipeline {
   void record_trial(const Trial& trial, const std::string& status, const std::string& reason,
                     const std::string& sentence);
   Lineage describe(std::size_t recipe, std::uint64_t seed, Lineage lineage) const;
-  std::uint64_t add_version(Lineage lineage, const std::string& status);
+  std::uint64_t add_version(std::size_t recipe, Lineage lineage, const std::string& status);
   void set_status(std::uint64_t version, const std::string& status);
   EvaluationPolicy evaluation_policy(Millis started) const;
 
@@ -165,14 +190,16 @@ class Pipeline {
   void save(CheckpointRecord& record) const;
   void save_learners(Encoder& to) const;
   void save_evaluations(Encoder& to) const;
+  void load_recipes();
   void load_learners(Decoder& from);
   void load_champion(Decoder& from);
   void load_candidates(Decoder& from);
   void load_evaluations(Decoder& from);
   void fall_back();
 
-  const PipelineConfig& config_;
-  const std::string config_hash_;
+  PipelineConfig config_;  ///< in force; Asker and Scoreboard read it here
+  std::string config_hash_;
+  std::vector<Recipe> recipes_;  ///< all that were ever in force, in the order they came
   RowStore& store_;
   Learning& learning_;
   Journal& journal_;
@@ -183,7 +210,7 @@ class Pipeline {
   std::vector<Segment> spare_;
   std::deque<Segment> asked_;
   std::size_t posted_ = 0;  ///< how many of them were given to the learners
-  const bool cuts_;         ///< the policy may cut a candidate from a learner at any tick
+  bool cuts_;               ///< the policy may cut a candidate from a learner at any tick
 
   // As of the last segment judged.
   std::uint64_t position_ = 0;

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cassert>
 #include <cmath>
 #include <utility>
 
@@ -24,13 +25,6 @@ const char* name_of(RetrainKind kind) {
   return "";
 }
 
-std::size_t recipe_index(const PipelineConfig& config, const std::string& name) {
-  for (std::size_t i = 0; i < config.learners.size(); ++i) {
-    if (config.learners[i].name == name) return i;
-  }
-  throw Error(ErrorKind::invalid, "retrain.do names no learner: " + name);
-}
-
 }  // namespace
 
 // Where labels come later than the held-out rows span, holding rows out buys nothing: they were
@@ -47,7 +41,7 @@ void Pipeline::order_candidate(const RetrainAction& action, bool by_hand,
                                const std::string& trigger) {
   Candidate candidate;
   candidate.kind = action.kind;
-  candidate.recipe = recipe_index(config_, action.learner);
+  candidate.recipe = recipe_index(action.learner);
   candidate.epochs = action.epochs;
   candidate.follow = action.follow;
   candidate.by_hand = by_hand;
@@ -67,9 +61,15 @@ void Pipeline::order_candidate(const RetrainAction& action, bool by_hand,
   if (candidate.begin == candidate.end) {
     return refuse_candidate(candidate, "there are no rows for it to learn");
   }
+  if (action.kind == RetrainKind::warm &&
+      recipes_[champion_->recipe].network != recipes_[candidate.recipe].network) {
+    return refuse_candidate(candidate, fmt::format("the champion's weights, version {}, are of "
+                                                   "another network",
+                                                   champion_->version));
+  }
   candidate.join_row = row_;
   if (action.kind != RetrainKind::cut) {
-    const Recipe& recipe = config_.learners[candidate.recipe];
+    const Recipe& recipe = recipes_[candidate.recipe];
     const auto work =
         static_cast<double>((candidate.end - candidate.begin) * candidate.epochs * recipe.steps);
     const auto rows = static_cast<std::uint64_t>(std::ceil(work / config_.retrain.rows_per_row));
@@ -85,8 +85,16 @@ void Pipeline::order_candidate(const RetrainAction& action, bool by_hand,
   lineage.rows_begin = candidate.begin;
   lineage.rows_end = candidate.end;
   lineage.knowledge_position = store_.row(candidate.end - 1).known_position;
-  lineage.parent = action.kind == RetrainKind::fresh ? 0 : champion_->version;
-  add_version(describe(candidate.recipe, candidate.seed, std::move(lineage)), "candidate");
+  if (action.kind == RetrainKind::warm) {
+    lineage.parent = champion_->version;
+    lineage.parent_row = champion_->row;
+  } else if (action.kind == RetrainKind::cut) {
+    lineage.parent = learner_of(candidate.recipe);
+    lineage.parent_row = candidate.end;
+  }
+  if (action.kind != RetrainKind::cut) lineage.epochs = candidate.epochs;
+  add_version(candidate.recipe, describe(candidate.recipe, candidate.seed, std::move(lineage)),
+              "candidate");
   Decision receipt = new_decision(
       "trigger", fmt::format("{}: version {}, {} {} over rows [{}, {}), joins at row {}", trigger,
                              candidate.version, name_of(action.kind), action.learner,
@@ -99,13 +107,17 @@ void Pipeline::order_candidate(const RetrainAction& action, bool by_hand,
   candidates_.push_back(std::move(candidate));
 }
 
+std::uint64_t Pipeline::learner_of(std::size_t recipe) const {
+  const auto found = std::find_if(
+      learners_.begin(), learners_.end(),
+      [&](const ActiveLearner& learner) { return learner.recipe == recipe && !learner.retiring; });
+  assert(found != learners_.end());
+  return found->version;
+}
+
 void Pipeline::place_order(const Candidate& candidate) {
   if (candidate.kind == RetrainKind::cut) {
-    for (const ActiveLearner& learner : learners_) {
-      if (learner.recipe == candidate.recipe && !learner.retiring) {
-        learning_.cut(candidate.version, learner.version);
-      }
-    }
+    learning_.cut(candidate.version, learner_of(candidate.recipe));
     return;
   }
   TrainingOrder order;
@@ -125,9 +137,8 @@ void Pipeline::place_order(const Candidate& candidate) {
 }
 
 void Pipeline::refuse_candidate(const Candidate& candidate, const std::string& why) {
-  decide(
-      new_decision("candidate_dropped", fmt::format("{} {}: {}", name_of(candidate.kind),
-                                                    config_.learners[candidate.recipe].name, why)));
+  decide(new_decision("candidate_dropped", fmt::format("{} {}: {}", name_of(candidate.kind),
+                                                       recipe_name(candidate.recipe), why)));
 }
 
 void Pipeline::drop_candidate(std::uint64_t version, const std::string& status) {

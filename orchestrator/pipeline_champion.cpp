@@ -58,6 +58,8 @@ void Pipeline::promote_version(std::uint64_t version, Decision receipt) {
   followed_ = true;
   if (candidate != candidates_.end()) {
     followed_ = candidate->follow;
+    versions_.at(version).record.promoted_row = row_;
+    if (!candidate->follow) versions_.at(version).record.stopped_row = row_;
     if (candidate->follow) take_recipe_place(*candidate);
     set_status(version, candidate->follow ? "learning" : "frozen");
     if (!candidate->follow) learning_.drop(version);
@@ -65,6 +67,7 @@ void Pipeline::promote_version(std::uint64_t version, Decision receipt) {
   }
   ++counts_.promotions;
   serve(std::move(revision), std::move(receipt));
+  if (!probation_) end_probation();
 }
 
 // The promoted candidate becomes its recipe's learner; the one it replaces goes on until probation
@@ -132,36 +135,8 @@ void Pipeline::start_probation(std::uint64_t version, const Trial* trial) {
 void Pipeline::end_probation() {
   probation_.reset();
   for (std::size_t i = learners_.size(); i-- > 0;) {
-    if (!learners_[i].retiring) continue;
-    set_status(learners_[i].version, "retired");
-    scoreboard_.forget(learners_[i].version);
-    learning_.drop(learners_[i].version);
-    learners_.erase(learners_.begin() + static_cast<std::ptrdiff_t>(i));
+    if (learners_[i].retiring && learners_[i].version != champion_->version) retire(i);
   }
-}
-
-void Pipeline::roll_back_to(ServedRevision revision, Decision receipt) {
-  supersede_trials(0);
-  receipt.from_version = champion_->version;
-  receipt.from_row = champion_->row;
-  store_artifact(*champion_);
-  // Rolled back to a learner that was about to retire: it keeps its place, and the one that had
-  // replaced it goes.
-  for (ActiveLearner& learner : learners_) {
-    if (learner.version != revision.version || !learner.retiring) continue;
-    learner.retiring = false;
-    for (ActiveLearner& other : learners_) {
-      if (other.recipe == learner.recipe && other.version != learner.version) {
-        other.retiring = true;
-      }
-    }
-  }
-  previous_ = std::move(champion_);
-  end_probation();
-  paused_ = true;
-  followed_ = false;
-  ++counts_.rollbacks;
-  serve(std::move(revision), std::move(receipt));
 }
 
 void Pipeline::promote(std::uint64_t version, const std::string& reason) {
@@ -170,7 +145,7 @@ void Pipeline::promote(std::uint64_t version, const std::string& reason) {
     throw Error(ErrorKind::conflict, fmt::format("version {} is the champion already", version));
   }
   const bool learner = std::any_of(learners_.begin(), learners_.end(), [&](const auto& active) {
-    return active.version == version && !active.stopped;
+    return active.version == version && !active.stopped && !active.retiring;
   });
   const bool candidate = std::any_of(candidates_.begin(), candidates_.end(), [&](const auto& c) {
     return c.version == version && (c.joined || c.kind == RetrainKind::cut);
@@ -185,32 +160,6 @@ void Pipeline::promote(std::uint64_t version, const std::string& reason) {
   Decision receipt = new_decision("promoted", reason);
   receipt.actor = "operator";
   promote_version(version, std::move(receipt));
-}
-
-void Pipeline::roll_back(std::uint64_t version, const std::string& reason) {
-  if (!champion_) throw Error(ErrorKind::conflict, "there is no champion to roll back from");
-  if (!previous_) {
-    throw Error(ErrorKind::conflict, "no other version has served: nothing to roll back to");
-  }
-  if (version != 0 && version == champion_->version) {
-    throw Error(ErrorKind::conflict, fmt::format("version {} is the champion already", version));
-  }
-  ServedRevision target = *previous_;
-  if (version != 0 && version != previous_->version) target = stored_revision(version);
-  Decision receipt = new_decision("rolled_back", reason);
-  receipt.actor = "operator";
-  roll_back_to(std::move(target), std::move(receipt));
-}
-
-ServedRevision Pipeline::stored_revision(std::uint64_t version) {
-  const Revision stored = journal_.last_revision(version);
-  ServedRevision revision;
-  revision.version = version;
-  revision.row = stored.row;
-  revision.artifact = stored.artifact;
-  revision.snapshot = learning_.from_artifact(journal_.get_artifact(stored.artifact), stored.row);
-  revision.recipe = versions_.at(version).recipe;
-  return revision;
 }
 
 void Pipeline::pause(const std::string& reason) {
@@ -228,17 +177,6 @@ void Pipeline::resume(const std::string& reason) {
               });
   Decision receipt = new_decision("resumed", reason);
   receipt.actor = "operator";
-  decide(std::move(receipt));
-}
-
-void Pipeline::note_policy(const PipelineConfig& config, const std::string& changes,
-                           const std::string& reason) {
-  if (champion_) supersede_trials(0);
-  trigger_row_.assign(config.retrain.when.size(), row_);
-  trigger_time_.assign(config.retrain.when.size(), watermark_);
-  Decision receipt = new_decision("policy", reason + " (" + changes + ")");
-  receipt.actor = "operator";
-  receipt.config_hash = freshet::config_hash(config);
   decide(std::move(receipt));
 }
 

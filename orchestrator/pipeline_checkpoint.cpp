@@ -49,9 +49,13 @@ void put_version(Encoder& to, const KnownVersion& known) {
   }
   to.put(l.rows_begin).put(l.rows_end).put(l.knowledge_position).put(l.parent).put(l.seed);
   to.put(known.record.created_row).put(known.record.created_time);
+  to.put(l.parent_row).put(l.epochs).put(known.record.promoted_row).put(known.record.stopped_row);
 }
 
-KnownVersion get_version(Decoder& from) {
+constexpr std::uint32_t kStateFormat = 3;
+constexpr std::uint32_t kOldestFormat = 2;  // knew less of versions
+
+KnownVersion get_version(Decoder& from, std::uint32_t format) {
   KnownVersion known;
   Lineage& l = known.record.lineage;
   known.record.number = from.get<std::uint64_t>();
@@ -66,6 +70,11 @@ KnownVersion get_version(Decoder& from) {
   }
   known.record.created_row = from.get<std::uint64_t>();
   known.record.created_time = from.get<Millis>();
+  if (format < kStateFormat) return known;
+  for (std::uint64_t* number :
+       {&l.parent_row, &l.epochs, &known.record.promoted_row, &known.record.stopped_row}) {
+    *number = from.get<std::uint64_t>();
+  }
   return known;
 }
 
@@ -75,11 +84,10 @@ void each_count(Counts& c, const Each& each) {
   each(c.rejections), each(c.inconclusive), each(c.superseded), each(c.rollbacks);
 }
 
-constexpr std::uint32_t kStateFormat = 2;
-
-void check_format(Decoder& from) {
+/// The format; what follows is the config, from format 3 on.
+std::uint32_t check_format(Decoder& from) {
   const auto format = from.get<std::uint32_t>();
-  if (format == kStateFormat) return;
+  if (format >= kOldestFormat && format <= kStateFormat) return format;
   throw Error(
       ErrorKind::corrupt,
       fmt::format("the checkpoint has state format {}, this build reads {}", format, kStateFormat));
@@ -95,7 +103,7 @@ void Pipeline::save(CheckpointRecord& record) const {
     put();
     record.parts.push_back({name, begin, to.bytes().size()});
   };
-  to.put(kStateFormat);
+  to.put(kStateFormat).put(std::string_view(write_config(config_)));
   asker_.save(to);
   part("live", [&] {
     scoreboard_.save(to);
@@ -151,13 +159,20 @@ void Pipeline::save_evaluations(Encoder& to) const {
 
 std::uint64_t settled_questions(const CheckpointRecord& record, const Schema& schema) {
   Decoder from(record.state);
-  check_format(from);
+  if (check_format(from) == kStateFormat) from.text();
   return Asker::load_settled(from, schema);
 }
 
 void Pipeline::load(const CheckpointRecord& record) {
   Decoder from(record.state);
-  check_format(from);
+  const std::uint32_t format = check_format(from);
+  // The config in force then, which may not be the newest.
+  if (format == kStateFormat) {
+    config_ = parse_config(std::string(from.text()), "checkpoint");
+    config_hash_ = freshet::config_hash(config_);
+    cuts_ = makes_cuts(config_);
+    scoreboard_.config_changed();
+  }
   asker_.load(from);
   scoreboard_.load(from);
   each_count(counts_, [&](std::uint64_t& count) { count = from.get<std::uint64_t>(); });
@@ -169,9 +184,10 @@ void Pipeline::load(const CheckpointRecord& record) {
   last_checkpoint_row_ = row_;
   last_checkpoint_question_ = question_;
   for (auto n = from.get<std::uint64_t>(); n > 0; --n) {
-    KnownVersion known = get_version(from);
+    KnownVersion known = get_version(from, format);
     versions_.emplace(known.record.number, std::move(known));
   }
+  load_recipes();
   load_learners(from);
   load_champion(from);
   load_candidates(from);
@@ -199,6 +215,16 @@ void Pipeline::load_learners(Decoder& from) {
     learning_.load(l.version, l.recipe, std::string(from.text()), true);
     learners_.push_back(l);
   }
+}
+
+// Each recipe was a learner's, whose lineage holds it.
+void Pipeline::load_recipes() {
+  for (const auto& [number, known] : versions_) {
+    if (known.recipe < recipes_.size() && known.record.lineage.kind != "learner") continue;
+    if (recipes_.size() <= known.recipe) recipes_.resize(known.recipe + 1);
+    recipes_[known.recipe] = parse_recipe(known.record.lineage.recipe, config_);
+  }
+  learning_.use_recipes(recipes_);
 }
 
 void Pipeline::load_champion(Decoder& from) {
@@ -277,10 +303,10 @@ void Pipeline::fall_back() {
   trials_.clear();
   receipt.from_version = champion_->version;
   receipt.from_row = champion_->row;
-  end_probation();
   paused_ = true;
   followed_ = false;
   serve(std::move(target), std::move(receipt));
+  end_probation();
 }
 
 }  // namespace freshet

@@ -32,14 +32,18 @@ void Pipeline::apply(const CommandRecord& command) {
   if (command.kind == "promote" || command.kind == "approve") {
     promote(version, command.reason);
   } else if (command.kind == "rollback") {
-    roll_back(version, command.reason);
+    const CommandRecord filled = resolved(command);
+    const auto target = nlohmann::json::parse(filled.arguments);
+    roll_back(target.at("version"), target.at("row"), command.reason);
   } else if (command.kind == "pause") {
     pause(command.reason);
   } else if (command.kind == "resume") {
     resume(command.reason);
   } else if (command.kind == "train") {
     train(command.reason);
-  } else if (command.kind != "apply") {
+  } else if (command.kind == "apply") {
+    apply_config(parse_config(arguments.at("config").dump(), "applied config"), command.reason);
+  } else {
     throw Error(ErrorKind::corrupt, fmt::format("recorded command {} is of an unknown kind: {}",
                                                 command.sequence, command.kind));
   }

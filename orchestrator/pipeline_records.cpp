@@ -69,8 +69,8 @@ void Pipeline::record_trial(const Trial& trial, const std::string& status,
 }
 
 Lineage Pipeline::describe(std::size_t recipe, std::uint64_t seed, Lineage lineage) const {
-  lineage.recipe = recipe_json(config_, recipe);
-  lineage.recipe_name = config_.learners[recipe].name;
+  lineage.recipe = recipe_json(config_, recipes_[recipe]);
+  lineage.recipe_name = recipes_[recipe].name;
   lineage.feature_identity = asker_.features().identity();
   lineage.seed = seed;
   lineage.build = build_identity();
@@ -78,12 +78,11 @@ Lineage Pipeline::describe(std::size_t recipe, std::uint64_t seed, Lineage linea
   return lineage;
 }
 
-std::uint64_t Pipeline::add_version(Lineage lineage, const std::string& status) {
+std::uint64_t Pipeline::add_version(std::size_t recipe, Lineage lineage,
+                                    const std::string& status) {
   KnownVersion known;
   known.record.number = next_version_++;
-  for (std::size_t i = 0; i < config_.learners.size(); ++i) {
-    if (config_.learners[i].name == lineage.recipe_name) known.recipe = i;
-  }
+  known.recipe = recipe;
   known.record.lineage = std::move(lineage);
   known.record.status = status;
   known.record.created_row = row_;

@@ -58,7 +58,7 @@ void Pipeline::tick_first_champion() {
       "first_champion",
       fmt::format("version {} ({}) has the best progressive loss over the last {} settled rows: "
                   "{:.4f}, the running prior's is {:.4f}",
-                  best->version, config_.learners[best->recipe].name, warmup, best_standing.learner,
+                  best->version, recipe_name(best->recipe), warmup, best_standing.learner,
                   best_standing.prior));
   receipt.figures = standing_figures(best_standing.learner, best_standing.prior, warmup);
   first_champion_row_ = row_;

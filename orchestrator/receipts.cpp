@@ -62,8 +62,10 @@ std::string evaluation_policy_json(const EvaluationPolicy& policy) {
       .dump();
 }
 
-std::string recipe_json(const PipelineConfig& config, std::size_t recipe) {
-  return json::parse(write_config(config)).at("learners").at(recipe).dump();
+std::string recipe_json(const PipelineConfig& config, const Recipe& recipe) {
+  PipelineConfig only = config;
+  only.learners = {recipe};
+  return json::parse(write_config(only)).at("learners").at(0).dump();
 }
 
 }  // namespace freshet

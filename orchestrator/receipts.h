@@ -18,6 +18,6 @@ std::string evaluation_series(const std::vector<SeriesPoint>& series);
 std::string evaluation_policy_json(const EvaluationPolicy& policy);
 
 /// A recipe as its lineage records it.
-std::string recipe_json(const PipelineConfig& config, std::size_t recipe);
+std::string recipe_json(const PipelineConfig& config, const Recipe& recipe);
 
 }  // namespace freshet

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "stream/watermark.h"
 
 namespace freshet {
@@ -102,9 +104,13 @@ json version_json(Registry& registry, const std::string& pipeline, std::uint64_t
                   {"rows", {l.rows_begin, l.rows_end}},
                   {"knowledge_position", l.knowledge_position},
                   {"parent", l.parent},
+                  {"parent_row", l.parent_row},
+                  {"epochs", l.epochs},
                   {"seed", l.seed},
                   {"build", l.build},
                   {"profile", l.profile}};
+  if (version.promoted_row != 0) j["promoted_row"] = version.promoted_row;
+  if (version.stopped_row != 0) j["stopped_row"] = version.stopped_row;
   j["revisions"] = json::array();
   for (const Revision& revision : registry.revisions(pipeline, number)) {
     j["revisions"].push_back({{"revision", fmt::format("{}@{}", revision.version, revision.row)},
@@ -120,12 +126,61 @@ json version_json(Registry& registry, const std::string& pipeline, std::uint64_t
   return j;
 }
 
+namespace {
+
+/// What a version is compared by: how it was made, under which config, how it did.
+json compared_by(Registry& registry, const std::string& pipeline, std::uint64_t number) {
+  const json all = version_json(registry, pipeline, number);
+  json j{{"lineage", all["lineage"]}, {"status", all["status"]}};
+  for (const char* key : {"recipe", "created_row", "promoted_row", "stopped_row", "revision"}) {
+    if (all.contains(key)) j[key] = all[key];
+  }
+  for (const Decision& decision : registry.decisions(pipeline)) {
+    if (decision.to_version != number && decision.from_version != number) continue;
+    j["config_hash"] = decision.config_hash;
+    break;
+  }
+  for (const json& evaluation : all["evaluations"]) {
+    if (evaluation["candidate"] != number) continue;
+    j["last_evaluation"] = {{"against", evaluation["champion"]},
+                            {"status", evaluation["status"]},
+                            {"figures", evaluation["figures"]}};
+  }
+  return j;
+}
+
+}  // namespace
+
+json version_differences(Registry& registry, const std::string& pipeline, std::uint64_t from,
+                         std::uint64_t to) {
+  const json before = compared_by(registry, pipeline, from).flatten();
+  const json after = compared_by(registry, pipeline, to).flatten();
+  json paths = before;
+  paths.update(after);
+  json found = json::array();
+  for (const auto& [pointer, value] : paths.items()) {
+    const json a = before.value(pointer, json());
+    const json b = after.value(pointer, json());
+    if (a == b) continue;
+    std::string path = pointer.substr(1);
+    std::replace(path.begin(), path.end(), '/', '.');
+    found.push_back({{"path", path}, {"from", a}, {"to", b}});
+  }
+  return found;
+}
+
 std::string version_text_for_people(const json& v) {
   std::string text = fmt::format("version {}: {} of recipe {}, {}\n", v["version"].get<int>(),
                                  v["kind"].get<std::string>(), v["recipe"].get<std::string>(),
                                  v["status"].get<std::string>());
   text += "lineage " + v["lineage"].dump(2) + "\n";
-  text += fmt::format("{} stored revisions\n", v["revisions"].size());
+  text += fmt::format("{} stored revisions{}\n", v["revisions"].size(),
+                      v["revisions"].empty() ? "" : "; any other is learned again");
+  for (const json& revision : v["revisions"]) {
+    text += fmt::format("  {:<16} {:<12}  {}\n", revision["revision"].get<std::string>(),
+                        revision["sha256"].get<std::string>().substr(0, 12),
+                        revision["anchor"].get<std::string>().empty() ? "" : "anchor");
+  }
   for (const json& evaluation : v["evaluations"]) {
     text += fmt::format("evaluation {}: version {} against champion {}: {} {}\n",
                         evaluation["evaluation"].get<int>(), evaluation["candidate"].get<int>(),

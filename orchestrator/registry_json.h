@@ -19,6 +19,10 @@ std::string versions_text(const nlohmann::json& versions);
 
 /// One version with its lineage, revisions and evaluations.
 nlohmann::json version_json(Registry& registry, const std::string& pipeline, std::uint64_t version);
+/// In what two versions differ: [{"path", "from", "to"}], null where one has nothing. Recipes
+/// and figures are compared key by key.
+nlohmann::json version_differences(Registry& registry, const std::string& pipeline,
+                                   std::uint64_t from, std::uint64_t to);
 std::string version_text_for_people(const nlohmann::json& version);
 
 }  // namespace freshet

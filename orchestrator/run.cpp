@@ -11,6 +11,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "orchestrator/command_support.h"
 #include "orchestrator/demo_config.h"
 #include "orchestrator/progress.h"
 #include "orchestrator/summary.h"
@@ -108,6 +109,22 @@ class IngestThread {
   std::thread thread_;
 };
 
+// Without a config to run it under, a copied log is replayed as it was: from its first config on,
+// with its commands.
+void copy_past(const RunOptions& options, Workspace& workspace) {
+  const Workspace from = Workspace::open(options.from_log, Workspace::Mode::read);
+  const std::string name = choose_pipeline(from.registry(), "");
+  Registry& registry = workspace.registry();
+  if (!registry.config(name)) {
+    registry.set_config(name, write_config(first_config(from.registry(), name)));
+  }
+  if (registry.checkpoint(name)) return;
+  const std::vector<CommandRecord> commands = from.registry().commands(name);
+  for (std::size_t i = registry.commands(name).size(); i < commands.size(); ++i) {
+    registry.add_command(name, commands[i]);
+  }
+}
+
 std::string pipeline_name(Workspace& workspace, const std::optional<PipelineConfig>& file) {
   if (file) return file->pipeline;
   const std::vector<std::string> names = workspace.registry().pipelines();
@@ -137,6 +154,7 @@ int run(const RunOptions& options) {
   if (!options.config_path.empty()) file = read_config(options.config_path);
   if (options.demo) file = parse_config(demo_config(), "demo config");
   Workspace workspace = Workspace::open(options.workspace, Workspace::Mode::own);
+  if (!file && !options.from_log.empty()) copy_past(options, workspace);
   const std::string name = pipeline_name(workspace, file);
   OpenPipeline open(workspace, name, file, options.knobs);
   if (options.inputs.empty() && options.from_log.empty() && open.config.source_kind != "demo" &&

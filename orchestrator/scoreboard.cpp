@@ -16,11 +16,12 @@ constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 Scoreboard::Scoreboard(const PipelineConfig& config)
     : config_(config),
       live_(config.schema.task, answer_width(config.schema), config.evaluate.clip),
-      baselines_(config.schema.task, answer_width(config.schema), config.evaluate.clip) {}
+      baselines_(std::in_place, config.schema.task, answer_width(config.schema),
+                 config.evaluate.clip) {}
 
 void Scoreboard::baseline_answer(std::span<float> out) const {
   float no_change = 0;
-  baselines_.answer(out.first(out.size() - 1), no_change);
+  baselines_->answer(out.first(out.size() - 1), no_change);
   out.back() = no_change;
 }
 
@@ -63,7 +64,7 @@ void Scoreboard::add_metrics(const SettledRows& rows) {
   for (std::size_t i = rows.served_from; i < rows.size(); ++i) {
     live_.add(std::span(rows.served).subspan(i * width, width), rows.label[i]);
     const auto baseline = std::span(rows.baseline).subspan(i * (width + 1), width + 1);
-    baselines_.score(baseline.first(width), baseline.back(), rows.label[i]);
+    baselines_->score(baseline.first(width), baseline.back(), rows.label[i]);
   }
   for (const auto& [version, answers] : rows.learners) {
     if (answers.from >= rows.size()) continue;
@@ -140,10 +141,22 @@ Scoreboard::Brake Scoreboard::brake(std::uint64_t version) const {
   return brake;
 }
 
+void Scoreboard::config_changed() {
+  catch_up();
+  Encoder to;
+  save(to);
+  const std::size_t width = answer_width(config_.schema);
+  live_ = Metrics(config_.schema.task, width, config_.evaluate.clip);
+  baselines_.emplace(config_.schema.task, width, config_.evaluate.clip);
+  const std::string state = to.take();
+  Decoder from(state);
+  load(from);
+}
+
 void Scoreboard::save(Encoder& to) const {
   to.put(settled_rows_);
   live_.save(to);
-  baselines_.save(to);
+  baselines_->save(to);
   to.put(static_cast<std::uint64_t>(learners_.size()));
   for (const auto& [version, metrics] : learners_) {
     to.put(version);
@@ -161,7 +174,7 @@ void Scoreboard::save(Encoder& to) const {
 void Scoreboard::load(Decoder& from) {
   settled_rows_ = from.get<std::uint64_t>();
   live_.load(from);
-  baselines_.load(from);
+  baselines_->load(from);
   learners_.clear();
   for (auto n = from.get<std::uint64_t>(); n > 0; --n) {
     const auto version = from.get<std::uint64_t>();

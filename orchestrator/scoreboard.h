@@ -24,7 +24,7 @@ class Scoreboard {
   explicit Scoreboard(const PipelineConfig& config);
 
   /// A label became known, in row order: the baselines may use it from the next question on.
-  void known(double label) { baselines_.known(label); }
+  void known(double label) { baselines_->known(label); }
   /// What the baselines answer now: answer width + 1 values, as in kBaselineSeries.
   void baseline_answer(std::span<float> out) const;
 
@@ -34,7 +34,7 @@ class Scoreboard {
 
   std::uint64_t settled_rows() const { return settled_rows_; }
   const Metrics& live() const { return live_; }
-  const Baselines& baselines() const { return baselines_; }
+  const Baselines& baselines() const { return *baselines_; }
   /// A learner's progressive metrics; made at its first row.
   const std::map<std::uint64_t, Metrics>& learners() const { return learners_; }
   void forget(std::uint64_t version);
@@ -64,6 +64,9 @@ class Scoreboard {
   };
   Brake brake(std::uint64_t version) const;
 
+  /// The config has changed in place: metrics go on under the new one.
+  void config_changed();
+
   void save(Encoder& to) const;
   void load(Decoder& from);
 
@@ -86,7 +89,7 @@ class Scoreboard {
   std::vector<SettledRows> waiting_;  ///< recorded, their metrics not added yet
   std::uint64_t settled_rows_ = 0;
   Metrics live_;
-  Baselines baselines_;
+  std::optional<Baselines> baselines_;  ///< always there; made anew when the config changes
   std::map<std::uint64_t, Metrics> learners_;
   std::vector<Recorded> recorded_;  ///< a ring of kRecorded, once it is full
   std::size_t oldest_ = 0;

@@ -57,7 +57,7 @@ json learners_json(const OpenPipeline& open) {
   for (const ActiveLearner& learner : open.pipeline.learners()) {
     const auto found = scored.find(learner.version);
     if (found == scored.end()) continue;
-    learners.push_back({{"name", open.config.learners[learner.recipe].name},
+    learners.push_back({{"name", open.pipeline.recipe_name(learner.recipe)},
                         {"version", learner.version},
                         {"rows", found->second.rows()},
                         {"metrics", metrics_json(found->second, open.config.evaluate.metrics)}});

@@ -60,16 +60,15 @@ void write_lock(int lock, const std::string& path, const std::string& text) {
   }
 }
 
-// An artifact that no revision names is left from a run that died before its checkpoint.
-void collect_orphans(const Registry& registry, ArtifactStore& artifacts) {
-  std::vector<std::string> kept;
+std::vector<std::string> named_artifacts(const Registry& registry) {
+  std::vector<std::string> named;
   for (const std::string& pipeline : registry.pipelines()) {
     for (const Revision& revision : registry.all_revisions(pipeline)) {
-      kept.push_back(revision.artifact);
-      kept.push_back(revision.learner_state);
+      named.push_back(revision.artifact);
+      named.push_back(revision.learner_state);
     }
   }
-  artifacts.collect(kept);
+  return named;
 }
 
 int take_lock(const std::string& folder) {
@@ -139,7 +138,8 @@ Workspace Workspace::open(const std::string& folder, Mode mode) {
   try {
     ArtifactStore store = ArtifactStore::open(artifacts);
     auto opened = Registry::open(registry);
-    collect_orphans(*opened, store);
+    // What no revision names is left from a run that died before its checkpoint.
+    store.collect(named_artifacts(*opened));
     return {folder, mode, lock, std::move(opened), std::move(store)};
   } catch (...) {
     ::close(lock);
@@ -164,6 +164,8 @@ std::optional<std::string> Workspace::owner_url(const std::string& folder) {
 void Workspace::announce(const std::string& url) {
   write_lock(lock_, folder_ + "/lock", fmt::format("{}\n{}\n", ::getpid(), url));
 }
+
+std::vector<std::string> Workspace::artifacts_in_use() const { return named_artifacts(*registry_); }
 
 std::string Workspace::pipeline_folder(const std::string& pipeline) const {
   constexpr std::string_view kAllowed = "abcdefghijklmnopqrstuvwxyz0123456789._-";

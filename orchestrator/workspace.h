@@ -4,6 +4,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "registry/artifact_store.h"
 #include "registry/registry.h"
@@ -39,6 +40,8 @@ class Workspace {
   std::unique_lock<std::mutex> use_registry() const { return std::unique_lock(*mutex_); }
   Registry& registry() const { return *registry_; }
   ArtifactStore& artifacts() { return artifacts_; }
+  /// What any pipeline's revisions name, weights and anchors.
+  std::vector<std::string> artifacts_in_use() const;
 
   /// Names are 1 to 64 of a-z, 0-9, '.', '_' and '-', the first a letter or digit. Error{invalid}
   /// else. An owner's call makes the pipeline's folder.

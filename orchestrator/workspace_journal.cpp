@@ -89,23 +89,10 @@ std::string WorkspaceJournal::get_artifact(const std::string& sha256) {
   return workspace_.artifacts().get(sha256);
 }
 
-Revision WorkspaceJournal::last_revision(std::uint64_t version) {
+std::vector<Revision> WorkspaceJournal::revisions(std::uint64_t version) {
   settle();
   const auto lock = workspace_.use_registry();
-  const std::vector<Decision> decisions = workspace_.registry().decisions(pipeline_);
-  const bool served = std::any_of(decisions.begin(), decisions.end(), [&](const Decision& d) {
-    return d.to_version == version && changes_champion(d.kind);
-  });
-  std::optional<Revision> last;
-  for (const Revision& revision : workspace_.registry().revisions(pipeline_, version)) {
-    if (served && !revision.artifact.empty() && (!last || revision.row >= last->row))
-      last = revision;
-  }
-  if (!last) {
-    throw Error(ErrorKind::not_found,
-                fmt::format("version {} has never served: nothing to roll back to", version));
-  }
-  return *last;
+  return workspace_.registry().revisions(pipeline_, version);
 }
 
 }  // namespace freshet

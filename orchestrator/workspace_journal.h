@@ -28,7 +28,7 @@ class WorkspaceJournal : public Journal {
   void settle() override;
   std::string put_artifact(const std::string& bytes) override;
   std::string get_artifact(const std::string& sha256) override;
-  Revision last_revision(std::uint64_t version) override;
+  std::vector<Revision> revisions(std::uint64_t version) override;
 
  private:
   void write_loop(const std::stop_token& stop);

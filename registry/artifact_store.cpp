@@ -207,19 +207,26 @@ void ArtifactStore::remove(const std::string& sha256) {
   if (is_address(sha256)) remove_file(folder_ + "/" + sha256);
 }
 
-std::size_t ArtifactStore::collect(const std::vector<std::string>& kept) {
+std::vector<LeftOver> ArtifactStore::left_over(const std::vector<std::string>& kept) const {
   std::vector<std::string> sorted = kept;
   std::sort(sorted.begin(), sorted.end());
-  std::size_t removed = 0;
+  std::vector<LeftOver> found;
   for (const std::string& name : names_in(folder_)) {
     const bool orphan = is_address(name) && !std::binary_search(sorted.begin(), sorted.end(), name);
-    const bool left_over =
+    const bool half =
         name.size() > 64 && is_address(name.substr(0, 64)) && name.ends_with(kTemporary);
-    if (!orphan && !left_over) continue;
-    remove_file(folder_ + "/" + name);
-    ++removed;
+    if (!orphan && !half) continue;
+    std::error_code error;
+    const auto size = fs::file_size(folder_ + "/" + name, error);
+    if (!error) found.push_back({name, size});
   }
-  return removed;
+  return found;
+}
+
+std::size_t ArtifactStore::collect(const std::vector<std::string>& kept) {
+  const std::vector<LeftOver> found = left_over(kept);
+  for (const LeftOver& file : found) remove_file(folder_ + "/" + file.name);
+  return found.size();
 }
 
 }  // namespace freshet

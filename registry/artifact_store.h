@@ -1,10 +1,17 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
 
 namespace freshet {
+
+/// A file in an artifact store that nobody needs.
+struct LeftOver {
+  std::string name;
+  std::uint64_t size_bytes = 0;
+};
 
 /// Content-addressed files in a folder: `<folder>/<sha256>`. Writing: temp file in the same folder,
 /// write, fsync, read back and verify, rename, fsync the folder. Reading verifies the hash. Throws
@@ -28,6 +35,8 @@ class ArtifactStore {
   std::vector<std::string> list() const;
   /// Without effect if there is no such artifact.
   void remove(const std::string& sha256);
+  /// The left-over temp files and the artifacts that are not in `kept`, by name.
+  std::vector<LeftOver> left_over(const std::vector<std::string>& kept) const;
   /// Deletes left-over temp files and artifacts that are not in `kept`; gives how many. For the
   /// owner's start: no `put` may be under way.
   std::size_t collect(const std::vector<std::string>& kept);

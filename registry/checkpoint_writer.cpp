@@ -46,12 +46,14 @@ void put(SQLite::Database& database, const std::string& statement, const std::st
 void put_version(SQLite::Database& database, const std::string& pipeline, const Version& version) {
   if (const auto old =
           recorded<Version>(database, "versions", "number", pipeline, version.number)) {
-    refuse_difference("version", version.number, pipeline,
-                      differing(*old, version, {"status", "build", "profile"}));
+    refuse_difference(
+        "version", version.number, pipeline,
+        differing(*old, version, {"status", "build", "profile", "promoted_row", "stopped_row"}));
   }
   put(database,
       insert_into<Version>("versions") +
-          " ON CONFLICT (pipeline, number) DO UPDATE SET status=excluded.status",
+          " ON CONFLICT (pipeline, number) DO UPDATE SET status=excluded.status,"
+          " promoted_row=excluded.promoted_row, stopped_row=excluded.stopped_row",
       pipeline, version);
 }
 

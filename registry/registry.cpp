@@ -153,15 +153,18 @@ class SqliteRegistry : public Registry {
 
   void create() {
     WriteTransaction transaction(database_);
-    if (database_.execAndGet("PRAGMA user_version").getInt() == 0) {
+    const int format = database_.execAndGet("PRAGMA user_version").getInt();
+    if (format == 0) {
       if (database_.execAndGet("SELECT count(*) FROM sqlite_schema").getInt() != 0) {
         throw Error(
             ErrorKind::corrupt,
             fmt::format("{}: found a database of another program, expected a registry", path_));
       }
       database_.exec(kRegistryTables);
-      database_.exec(fmt::format("PRAGMA user_version={}", kRegistryFormat));
+    } else if (format == 1) {
+      database_.exec(kRegistryFromFormat1);
     }
+    if (format < 2) database_.exec(fmt::format("PRAGMA user_version={}", kRegistryFormat));
     transaction.commit();
   }
 

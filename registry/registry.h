@@ -19,7 +19,9 @@ struct Lineage {
   std::uint64_t rows_begin = 0;  ///< the rows it has seen: [begin, end)
   std::uint64_t rows_end = 0;
   std::uint64_t knowledge_position = 0;
-  std::uint64_t parent = 0;  ///< version; 0: none
+  std::uint64_t parent = 0;      ///< version; 0: none
+  std::uint64_t parent_row = 0;  ///< warm, cut: the parent's revision it started from
+  std::uint64_t epochs = 0;      ///< fresh, warm: passes over its rows
   std::uint64_t seed = 0;
   std::string build;    ///< program and library versions
   std::string profile;  ///< ISA profile
@@ -31,6 +33,9 @@ struct Version {
   std::string status;  ///< learning, candidate, rejected, retired, quarantined
   std::uint64_t created_row = 0;
   Millis created_time = 0;  ///< event time
+  /// A candidate: the row at which it was promoted; it learned on from there. 0: it was not.
+  std::uint64_t promoted_row = 0;
+  std::uint64_t stopped_row = 0;  ///< the row at which it stopped learning for good; 0: it has not
 };
 
 /// A champion's weights as of a row, stored as an artifact. `version@row`.

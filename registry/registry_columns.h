@@ -40,6 +40,10 @@ void each_column(V& v, Each&& each) {
   each("status", v.status);
   each("created_row", v.created_row);
   each("created_time", v.created_time);
+  each("parent_row", l.parent_row);
+  each("epochs", l.epochs);
+  each("promoted_row", v.promoted_row);
+  each("stopped_row", v.stopped_row);
 }
 
 template <Of<Revision> R, class Each>

@@ -3,7 +3,7 @@
 namespace freshet {
 
 /// Version of the registry's tables, in `user_version`.
-inline constexpr int kRegistryFormat = 1;
+inline constexpr int kRegistryFormat = 2;
 
 /// docs/registry-format.md explains each table.
 inline constexpr const char* kRegistryTables = R"(
@@ -15,6 +15,8 @@ CREATE TABLE versions (
   knowledge_position INTEGER NOT NULL, parent INTEGER NOT NULL, seed INTEGER NOT NULL,
   build TEXT NOT NULL, profile TEXT NOT NULL, status TEXT NOT NULL,
   created_row INTEGER NOT NULL, created_time INTEGER NOT NULL,
+  parent_row INTEGER NOT NULL DEFAULT 0, epochs INTEGER NOT NULL DEFAULT 0,
+  promoted_row INTEGER NOT NULL DEFAULT 0, stopped_row INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (pipeline, number)
 ) STRICT;
 CREATE TABLE revisions (
@@ -64,6 +66,14 @@ CREATE TABLE checkpoints (
   position INTEGER NOT NULL, row INTEGER NOT NULL, questions INTEGER NOT NULL,
   fingerprint TEXT NOT NULL, sha256 TEXT NOT NULL, state BLOB NOT NULL
 ) STRICT;
+)";
+
+/// From format 1, which knew less of how a version came to be.
+inline constexpr const char* kRegistryFromFormat1 = R"(
+ALTER TABLE versions ADD COLUMN parent_row INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE versions ADD COLUMN epochs INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE versions ADD COLUMN promoted_row INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE versions ADD COLUMN stopped_row INTEGER NOT NULL DEFAULT 0;
 )";
 
 }  // namespace freshet

@@ -130,6 +130,11 @@ class Learner::Impl {
   }
 
   void warm_start(const ModelState& from) {
+    if (from.parameters.size() != parameter_count(spec_)) {
+      throw Error(ErrorKind::invalid,
+                  fmt::format("the weights to start from are {} numbers, this network has {}",
+                              from.parameters.size(), parameter_count(spec_)));
+    }
     step_->write_parameters(from.parameters);
     scaler_ = from.scaler;
     if (spec_.task == Task::regression) {

@@ -368,16 +368,17 @@ TEST(ConfigDifferences, SayWhatEachChangeMeans) {
   changed["learners"].push_back({{"name", "third"}});
   std::map<std::string, ConfigDifference> found;
   for (const ConfigDifference& d : differences(from, parse(changed))) found[d.path] = d;
-  EXPECT_EQ(found.size(), 7U);
+  EXPECT_EQ(found.size(), 8U);
   EXPECT_EQ(found["promote.alpha"].from, "0.05");
   EXPECT_EQ(found["promote.alpha"].to, "0.01");
   EXPECT_EQ(found["promote.alpha"].means, "policy");
   EXPECT_EQ(found["promote.refresh.every_rows"].means, "policy");
   EXPECT_EQ(found["stream.source.kind"].means, "policy");
   EXPECT_EQ(found["tick_rows"].means, "new workspace");
-  EXPECT_EQ(found["learners[0].train.batch"].means, "new learner");
-  EXPECT_EQ(found["learners[1].name"].means, "new learner");
-  EXPECT_EQ(found["learners[2]"].from, "absent");
+  EXPECT_EQ(found["learners.steady.train.batch"].means, "new learner");
+  EXPECT_EQ(found["learners.linear"].means, "learner stops");
+  EXPECT_EQ(found["learners.straight"].means, "new learner");
+  EXPECT_EQ(found["learners.third"].from, "absent");
   EXPECT_TRUE(differences(from, from).empty());
 }
 

@@ -21,7 +21,7 @@ class RegistryTest : public FolderTest {
   static Version version(std::uint64_t number) {
     Version v;
     v.number = number;
-    v.lineage = {"learner", R"({"network":"linear"})", "steady",  "f1",  0, 64, 70,
+    v.lineage = {"learner", R"({"network":"linear"})", "steady",  "f1",  0, 64, 70, 0, 0,
                  0,         ~std::uint64_t{0},         "build 1", "avx2"};
     v.status = "learning";
     v.created_row = 64;
@@ -305,10 +305,24 @@ TEST_F(RegistryTest, AReaderSeesWhatTheWriterCommitted) {
 TEST_F(RegistryTest, AnotherFormatIsRefusedNamingBoth) {
   registry_.reset();
   execute("PRAGMA user_version=7");
-  const auto message = HasSubstr("has format 7, this build reads and writes format 1");
+  const auto message = HasSubstr("has format 7, this build reads and writes format 2");
   EXPECT_THAT(error_of(ErrorKind::corrupt, [&] { Registry::open(path("registry.db")); }), message);
   EXPECT_THAT(error_of(ErrorKind::corrupt, [&] { Registry::open_reader(path("registry.db")); }),
               message);
+}
+
+TEST_F(RegistryTest, AnOlderFormatIsBroughtUpByItsWriter) {
+  registry_.reset();
+  for (const char* column : {"parent_row", "epochs", "promoted_row", "stopped_row"}) {
+    execute(std::string("ALTER TABLE versions DROP COLUMN ") + column);
+  }
+  execute("PRAGMA user_version=1");
+  registry_ = Registry::open(path("registry.db"));
+  CheckpointRecord record = at(1, "s");
+  record.versions = {version(1)};
+  record.versions[0].stopped_row = 128;
+  registry_->commit("p", record);
+  EXPECT_EQ(registry_->version("p", 1).stopped_row, 128U);
 }
 
 TEST_F(RegistryTest, AnotherProgramsDatabaseIsLeftAlone) {

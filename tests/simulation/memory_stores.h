@@ -45,7 +45,10 @@ class MemoryJournal : public Journal {
   void settle() override {}
   std::string put_artifact(const std::string& bytes) override;
   std::string get_artifact(const std::string& sha256) override { return artifacts_.at(sha256); }
-  Revision last_revision(std::uint64_t version) override { return revisions_.at(version); }
+  std::vector<Revision> revisions(std::uint64_t version) override {
+    const auto found = revisions_.find(version);
+    return found == revisions_.end() ? std::vector<Revision>{} : std::vector{found->second};
+  }
 
  private:
   std::map<std::string, std::string> artifacts_;  ///< by a number in place of a hash

@@ -17,6 +17,7 @@ class SimulatedLearning : public Learning {
   /// Vectors have `slots` slots; `learners` of them are the learners'.
   SimulatedLearning(std::size_t slots, std::size_t learners) : slots_(slots), learners_(learners) {}
 
+  void use_recipes(const std::vector<Recipe>& /*recipes*/) override {}
   void start(std::uint64_t version, std::size_t recipe, std::uint64_t seed,
              std::uint64_t next_row) override;
   void cut(std::uint64_t version, std::uint64_t learner) override;

@@ -1,0 +1,126 @@
+#include "orchestrator/stored_revision.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include "orchestrator/command_support.h"
+#include "orchestrator/registry_json.h"
+#include "stream/error.h"
+#include "stream/sha256.h"
+
+namespace freshet {
+
+using nlohmann::json;
+
+namespace {
+
+namespace fs = std::filesystem;
+
+/// The model's own description, which stands in the weights' header.
+json model_of(std::string_view weights) {
+  std::uint64_t size = 0;
+  std::memcpy(&size, weights.data(), sizeof size);
+  const json header = json::parse(weights.substr(sizeof size, size));
+  return json::parse(header.at("__metadata__").at("freshet").get<std::string>());
+}
+
+void write_file(const std::string& path, const std::string& bytes) {
+  const std::string part = path + ".part";
+  std::ofstream out(part, std::ios::binary | std::ios::trunc);
+  out << bytes;
+  out.close();
+  std::error_code error;
+  if (out) fs::rename(part, path, error);
+  if (!out || error) {
+    fs::remove(part, error);
+    throw Error(ErrorKind::unavailable, fmt::format("{}: cannot be written", path));
+  }
+}
+
+}  // namespace
+
+StoredRevision::StoredRevision(Workspace& workspace, std::string pipeline, const RevisionName& name)
+    : workspace_(workspace),
+      pipeline_(std::move(pipeline)),
+      config_(recorded_config(workspace.registry(), pipeline_)),
+      version_(workspace.registry().version(pipeline_, name.version)),
+      store_(RowStore::open_reader(workspace.rows_path(pipeline_))) {
+  const bool candidate = version_.lineage.kind != "learner";
+  const auto revisions = workspace.registry().revisions(pipeline_, version_.number);
+  std::optional<std::uint64_t> last;
+  for (const Revision& revision : revisions) {
+    if (!revision.artifact.empty()) last = std::max(last.value_or(0), revision.row);
+  }
+  const std::uint64_t own =
+      candidate ? version_.lineage.rows_end : last_revision_row(version_, store_->rows());
+  row_ = name.row.value_or(last.value_or(own));
+  const bool as_trained = candidate && row_ == version_.lineage.rows_end;
+  if (!as_trained) require_revision(version_, row_, store_->rows());
+  for (const Revision& revision : revisions) {
+    if (revision.row == row_) recorded_ = revision.artifact;
+  }
+}
+
+std::string StoredRevision::text() const { return fmt::format("{}@{}", version_.number, row_); }
+
+ReproducedRevision StoredRevision::reproduce(bool anchors) {
+  const VersionHistory history{
+      [this](std::uint64_t v) { return workspace_.registry().version(pipeline_, v); },
+      [this](std::uint64_t v) { return workspace_.registry().revisions(pipeline_, v); },
+      [this](const std::string& sha256) { return workspace_.artifacts().get(sha256); }};
+  return Reproduction(config_, *store_, history).revision(version_.number, row_, anchors);
+}
+
+std::string StoredRevision::weights() {
+  return recorded_.empty() ? reproduce(true).artifact : workspace_.artifacts().get(recorded_);
+}
+
+json StoredRevision::manifest(const std::string& weights) const {
+  const json version = version_json(workspace_.registry(), pipeline_, version_.number);
+  const Recipe recipe = parse_recipe(version_.lineage.recipe, config_);
+  const json config = json::parse(write_config(config_));
+  return {{"pipeline", pipeline_},
+          {"revision", text()},
+          {"sha256", sha256_hex(weights)},
+          {"kind", version["kind"]},
+          {"recipe", version["recipe"]},
+          {"lineage", version["lineage"]},
+          {"learned_rows", {version_.lineage.rows_begin, learned_end(version_, recipe, row_)}},
+          {"model", model_of(weights)},
+          {"task", config["task"]},
+          {"label", config["stream"]["label"]},
+          {"features", config["features"]},
+          {"config_hash", config_hash(config_)},
+          {"evaluations", version["evaluations"]}};
+}
+
+void StoredRevision::export_to(const std::string& folder) {
+  std::error_code error;
+  const std::string weights_path = folder + "/weights.safetensors";
+  const std::string manifest_path = folder + "/manifest.json";
+  for (const std::string& path : {weights_path, manifest_path}) {
+    if (fs::exists(path, error)) {
+      throw Error(ErrorKind::conflict,
+                  fmt::format("{} is there already: choose another folder", path));
+    }
+  }
+  const std::string bytes = weights();
+  const std::string text = manifest(bytes).dump(2) + "\n";
+  fs::create_directories(folder, error);
+  if (error) {
+    throw Error(ErrorKind::unavailable,
+                fmt::format("{}: cannot be made: {}", folder, error.message()));
+  }
+  write_file(weights_path, bytes);
+  write_file(manifest_path, text);
+}
+
+}  // namespace freshet
