@@ -87,11 +87,21 @@ class IngestThread {
   void copy_log() {
     const Workspace from = Workspace::open(options_.from_log, Workspace::Mode::read);
     const auto source = EventLog::open_reader(from.log_path(config_.pipeline));
+    // Answers of another config's champion are not this one's: its questions are asked anew.
+    const auto recorded = from.registry().config(config_.pipeline);
+    const bool same = recorded && parse_config(*recorded, "recorded config") == config_;
+    Event event;
     while (log_.head() < source->head() && !stopping()) {
       LogBatch batch;
       source->read(log_.head(), std::min(source->head(), log_.head() + options_.knobs.read_chunk),
                    [&](std::uint64_t, std::string_view record) {
-                     batch.records.emplace_back(record);
+                     if (!same) decode(record, config_.schema, event);
+                     if (same || !event.served) {
+                       batch.records.emplace_back(record);
+                     } else {
+                       event.served.reset();
+                       encode(event, config_.schema, batch.records.emplace_back());
+                     }
                      return true;
                    });
       log_.append(batch);

@@ -14,11 +14,15 @@ using nlohmann::json;
 
 namespace {
 
+// The operator's own decision, with all that followed from it.
 Response decided(const std::vector<Decision>& decisions) {
-  if (decisions.empty()) return json_response(json::object());
-  json answer = decision_json(decisions.front());
-  answer["decisions"] = json::array();
-  for (const Decision& decision : decisions) answer["decisions"].push_back(decision_json(decision));
+  json answer = json::object();
+  json all = json::array();
+  for (const Decision& decision : decisions) {
+    all.push_back(decision_json(decision));
+    if (answer.empty() || decision.actor == "operator") answer = all.back();
+  }
+  answer["decisions"] = std::move(all);
   return json_response(answer);
 }
 

@@ -117,6 +117,8 @@ void RunningProgram::feed(const std::string& text) {
 
 void RunningProgram::signal(int number) { ::kill(process_, number); }
 
+std::string RunningProgram::output() const { return read_all(scratch_.path("out")); }
+
 bool RunningProgram::ends_within(int milliseconds) {
   const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(milliseconds);
   while (!ended_ && std::chrono::steady_clock::now() < end) {

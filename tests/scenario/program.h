@@ -50,6 +50,8 @@ class RunningProgram {
   /// Gives it all of `text` to read; what it doesn't take is dropped when it has ended.
   void feed(const std::string& text);
   void signal(int number);
+  /// What it has printed so far.
+  std::string output() const;
   bool ends_within(int milliseconds);
   /// Waits 60 s at most for its end, then kills it.
   Outcome end();

@@ -1,0 +1,138 @@
+#include "scenario/service.h"
+
+#include <fmt/format.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <sstream>
+#include <stdexcept>
+#include <thread>
+
+#include "stream/event_time.h"
+
+namespace freshet {
+
+namespace {
+
+int connect_to(int port) {
+  const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<std::uint16_t>(port));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  if (::connect(socket, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) {
+    ::close(socket);
+    return -1;
+  }
+  return socket;
+}
+
+std::string send_and_receive(int port, const std::string& bytes) {
+  const int socket = connect_to(port);
+  if (socket < 0) return "";
+  const timeval patience{60, 0};
+  ::setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  for (std::size_t at = 0; at < bytes.size();) {
+    const ssize_t sent = ::send(socket, bytes.data() + at, bytes.size() - at, MSG_NOSIGNAL);
+    if (sent <= 0) break;
+    at += static_cast<std::size_t>(sent);
+  }
+  std::string answer;
+  char chunk[65536];
+  for (ssize_t got = 0; (got = ::recv(socket, chunk, sizeof chunk, 0)) > 0;) {
+    answer.append(chunk, static_cast<std::size_t>(got));
+  }
+  ::close(socket);
+  return answer;
+}
+
+Reply parse_reply(const std::string& answer) {
+  Reply reply;
+  const std::size_t end = answer.find("\r\n\r\n");
+  if (!answer.starts_with("HTTP/1.1 ") || end == std::string::npos) return reply;
+  reply.status = std::stoi(answer.substr(9, 3));
+  reply.body = answer.substr(end + 4);
+  std::istringstream head(answer.substr(0, end));
+  std::string line;
+  std::getline(head, line);
+  while (std::getline(head, line)) {
+    const std::size_t colon = line.find(": ");
+    if (colon == std::string::npos) continue;
+    std::string name = line.substr(0, colon);
+    std::transform(name.begin(), name.end(), name.begin(), ::tolower);
+    std::string value = line.substr(colon + 2);
+    while (!value.empty() && value.back() == '\r') value.pop_back();
+    reply.headers[name] = value;
+  }
+  return reply;
+}
+
+}  // namespace
+
+ServedProgram::ServedProgram(const std::string& arguments)
+    : program_("serve --listen 127.0.0.1:0 " + arguments) {
+  for (int tries = 0; tries < 2000; ++tries) {
+    const std::string out = program_.output();
+    const std::size_t open = out.find("open ");
+    if (open != std::string::npos && out.back() == '\n') {
+      link_ = out.substr(open + 5, out.size() - open - 6);
+      token_ = link_.substr(link_.find("token=") + 6);
+      port_ = std::stoi(link_.substr(link_.find(':', 6) + 1));
+      return;
+    }
+    if (program_.ends_within(10)) break;
+  }
+  throw std::runtime_error("freshet serve does not listen: " + program_.end().err);
+}
+
+Reply ServedProgram::request(const std::string& method, const std::string& path,
+                             const std::string& body, const Headers& headers) const {
+  Headers all{{"Host", fmt::format("127.0.0.1:{}", port_)},
+              {"Authorization", "Bearer " + token_},
+              {"Content-Type", "application/json"}};
+  for (const auto& [name, value] : headers) all[name] = value;
+  std::string bytes = method + " " + path + " HTTP/1.1\r\n";
+  for (const auto& [name, value] : all) {
+    if (!value.empty()) bytes += name + ": " + value + "\r\n";
+  }
+  if (!body.empty() || method != "GET") bytes += fmt::format("Content-Length: {}\r\n", body.size());
+  return parse_reply(send_and_receive(port_, bytes + "Connection: close\r\n\r\n" + body));
+}
+
+Outcome ServedProgram::stop() {
+  program_.signal(SIGINT);
+  return program_.end();
+}
+
+void ServedProgram::kill() {
+  program_.signal(SIGKILL);
+  program_.end();
+}
+
+std::string served_config() {
+  nlohmann::json config = nlohmann::json::parse(turning_config());
+  config["stream"]["event"]["id"] = "id";
+  config["stream"]["event"]["time"] = "at";
+  config["stream"]["out_of_orderness"] = "1h";
+  config["stream"]["allowed_lateness"] = "2d";
+  config["stream"]["dedup_within"] = "30d";
+  return config.dump(2);
+}
+
+std::vector<std::string> served_events(std::size_t events) {
+  const Millis start = *parse_time("2024-01-01T00:00:00Z");
+  std::vector<std::string> lines;
+  for (const std::string& line : turning_jsonl(events)) {
+    nlohmann::json event = nlohmann::json::parse(line);
+    event["id"] = fmt::format("e{}", lines.size());
+    event["at"] = format_time(start + static_cast<Millis>(lines.size()) * 30'000);
+    lines.push_back(event.dump());
+  }
+  return lines;
+}
+
+}  // namespace freshet
