@@ -17,7 +17,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::chrono::milliseconds kViewEvery{200};
+constexpr std::chrono::milliseconds kViewEvery{150};  // while something moves
+constexpr std::chrono::milliseconds kRestEvery{1000};
 constexpr std::chrono::milliseconds kIdle{50};
 constexpr std::size_t kMostSegments = 16;  // between two looks at commands
 constexpr std::size_t kIngestChunk = 4096;
@@ -307,11 +308,17 @@ void ServedPipeline::go_through(const std::stop_token& stop) {
 
 void ServedPipeline::wait_for_more(const std::stop_token& stop, std::uint64_t head) {
   std::unique_lock lock(mutex_);
-  const bool current = published_ + kViewEvery > Clock::now();
-  woken_.wait_for(lock, stop, current ? kIdle : kViewEvery, [&] {
+  woken_.wait_until(lock, stop, view_due(), [&] {
     return appended_ || !jobs_.empty() || failure_ || open_->log->head() > head;
   });
   appended_ = false;
+}
+
+// A stream that rests is looked at now and then, for its rate; one that moves at once.
+Clock::time_point ServedPipeline::view_due() const {
+  const bool moved =
+      open_->pipeline.position() != seen_position_ || open_->log->head() != seen_head_;
+  return published_ + (moved ? kViewEvery : kRestEvery);
 }
 
 void ServedPipeline::publish(bool now) {
@@ -326,8 +333,10 @@ void ServedPipeline::publish(bool now) {
     champion.row = revision->row;
   }
   predictor_->serve(std::move(champion));
-  if (!now && decisions.empty() && Clock::now() < published_ + kViewEvery) return;
+  if (!now && decisions.empty() && Clock::now() < view_due()) return;
   published_ = Clock::now();
+  seen_position_ = pipeline.position();
+  seen_head_ = open_->log->head();
   auto view = std::make_shared<const PipelineView>(viewer_->look(*open_, *counts_log_));
   const std::string change = nlohmann::json{
       {"pipeline", name_},

@@ -76,7 +76,7 @@ class ServedPipeline {
   std::vector<Decision> apply(const PipelineConfig& config, const std::string& reason,
                               const std::optional<std::string>& expected_hash = std::nullopt);
 
-  /// How it stands, at most 0.2 s old.
+  /// How it stands, at most 0.15 s old.
   std::shared_ptr<const PipelineView> view() const;
   std::optional<std::string> failure() const;
   /// Why the input that feeds it ended before its time; what is pushed goes on.
@@ -101,6 +101,7 @@ class ServedPipeline {
   void pipeline_loop(const std::stop_token& stop);
   void go_through(const std::stop_token& stop);
   void wait_for_more(const std::stop_token& stop, std::uint64_t head);
+  std::chrono::steady_clock::time_point view_due() const;
   bool run_jobs();
   std::vector<Decision> on_pipeline_thread(Decide run);
   std::vector<Decision> news();
@@ -119,6 +120,8 @@ class ServedPipeline {
   std::unique_ptr<Predictor> predictor_;
   std::unique_ptr<PipelineViewer> viewer_;  ///< the pipeline thread's
   std::chrono::steady_clock::time_point published_;
+  std::uint64_t seen_position_ = 0;  ///< as published
+  std::uint64_t seen_head_ = 0;
   std::string last_change_;
 
   mutable std::mutex mutex_;

@@ -55,6 +55,32 @@ bool is_refused(std::string_view bytes, const Schema& schema) {
   }
 }
 
+TEST(EventRecord, KeepsHowItWasServed) {
+  const Schema schema = schema_of(3);
+  Event event = event_of(schema);
+  const std::vector<float> vector = {1.5F, -0.25F, 3e38F};
+  const std::vector<float> answer = {0.75F};
+  event.served = ServedAnswer{1ULL << 40, 12, 34560, float_bytes(vector), float_bytes(answer)};
+  const std::string bytes = encoded(event, schema);
+  Event read;
+  decode(bytes, schema, read);
+  ASSERT_TRUE(read.served.has_value());
+  EXPECT_EQ(read.served->position, 1ULL << 40);
+  EXPECT_EQ(read.served->version, 12U);
+  EXPECT_EQ(read.served->row, 34560U);
+  std::vector<float> again(3);
+  copy_floats(read.served->vector, again);
+  EXPECT_EQ(again, vector);
+  EXPECT_THROW(copy_floats(read.served->answer, again), Error);
+  EXPECT_EQ(encoded(read, schema), bytes);
+  for (std::size_t size = 0; size < bytes.size(); ++size) {
+    EXPECT_TRUE(is_refused(std::string_view(bytes).substr(0, size), schema)) << size;
+  }
+  event.served.reset();
+  decode(encoded(event, schema), schema, read);
+  EXPECT_FALSE(read.served.has_value());
+}
+
 TEST(EventRecord, IsReadBackAsItWasWritten) {
   const Schema schema = schema_of(20);
   const Event event = event_of(schema);
