@@ -1,13 +1,16 @@
 #include "web/serve.h"
 
 #include <fmt/format.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <fstream>
+#include <memory>
 #include <thread>
 #include <utility>
 
@@ -131,6 +134,24 @@ void load_tokens(TokenStore& store, const std::string& operator_token, Tokens& t
   tokens.replace(std::move(all));
 }
 
+// Learning must not hold up requests: the pipelines' threads inherit a lower priority from the one
+// that starts them.
+std::unique_ptr<Service> start_service(const ServeOptions& options) {
+  constexpr int kYielding = 10;
+  std::unique_ptr<Service> service;
+  std::exception_ptr error;
+  std::thread([&] {
+    ::setpriority(PRIO_PROCESS, 0, kYielding);
+    try {
+      service = std::make_unique<Service>(options.workspace, served_configs(options));
+    } catch (...) {
+      error = std::current_exception();
+    }
+  }).join();
+  if (error) std::rethrow_exception(error);
+  return service;
+}
+
 void wait_for_stop(TokenStore& store, const std::string& token, Tokens& tokens,
                    const ServerLog& log) {
   while (!stop_requested) {
@@ -149,7 +170,8 @@ void wait_for_stop(TokenStore& store, const std::string& token, Tokens& tokens,
 int serve(const ServeOptions& options) {
   const auto [address, port] = parse_listen(options.listen);
   const ServerLog log(options.log_format);
-  Service service(options.workspace, served_configs(options));
+  const std::unique_ptr<Service> started = start_service(options);
+  Service& service = *started;
   TokenStore store(options.workspace);
   const std::string token = operator_token(options, store);
   Tokens tokens;
