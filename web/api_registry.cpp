@@ -40,22 +40,31 @@ json live_spans(const std::vector<Decision>& decisions, std::uint64_t version) {
   return spans;
 }
 
-json learner_metrics(const PipelineView& view, std::uint64_t version) {
+// What the registry, written at checkpoints, does not have yet.
+void add_state(const PipelineView& view, json& version) {
   const json state = json::parse(view.state);
+  version["metrics"] = nullptr;
+  version["learned_rows"] = nullptr;
   for (const json& learner : state.at("learners")) {
-    if (learner.at("version") == version) return learner.at("metrics");
+    if (learner.at("version") != version.at("version")) continue;
+    version["metrics"] = learner.at("metrics");
+    version["learned_rows"] = learner.at("rows");
   }
-  return nullptr;
+  const json& champion = state.at("champion");
+  if (!champion.is_null() && champion.at("version") == version.at("version")) {
+    version["revision"] = champion.at("revision");
+  }
 }
 
 Response list_versions(Service& service, const Request& request) {
   const ServedPipeline& pipeline = pipeline_of(service, request);
   const Workspace workspace = read_registry(service);
   const auto decisions = workspace.registry().decisions(pipeline.name());
+  const auto view = pipeline.view();
   std::vector<json> items;
   for (json version : versions_json(workspace.registry(), pipeline.name())) {
     version["live"] = live_spans(decisions, version.at("version"));
-    version["metrics"] = learner_metrics(*pipeline.view(), version.at("version"));
+    add_state(*view, version);
     items.push_back(std::move(version));
   }
   return paged(items, "version", page_of(request));
@@ -67,7 +76,7 @@ Response show_version(Service& service, const Request& request) {
   const std::uint64_t number = number_of(request, "version");
   json version = version_json(workspace.registry(), pipeline.name(), number);
   version["live"] = live_spans(workspace.registry().decisions(pipeline.name()), number);
-  version["metrics"] = learner_metrics(*pipeline.view(), number);
+  add_state(*pipeline.view(), version);
   return json_response(version);
 }
 

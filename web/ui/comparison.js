@@ -17,11 +17,18 @@ export async function load({ pipeline, item }, signal) {
     get(of(pipeline, 'decisions') + query({ kind: 'approval_requested', limit: 20 }), signal),
   ]);
   const items = list.items;
-  const evaluation = wanted || items.find((e) => e.status === 'running') || items[0] || null;
+  const evaluation = wanted || mostWorthSeeing(items);
   if (wanted && !items.some((e) => e.evaluation === wanted.evaluation)) items.push(wanted);
   const series = evaluation &&
     await get(of(pipeline, 'evaluations', evaluation.evaluation, 'series'), signal);
   return { items, evaluation, points: series?.points ?? [], requests: requests.items };
+}
+
+/// Of those under way the one with the most rows, else the newest.
+function mostWorthSeeing(items) {
+  const rows = (e) => e.figures?.counted_rows ?? 0;
+  return items.filter((e) => e.status === 'running').sort((a, b) => rows(b) - rows(a))[0] ??
+    items[0] ?? null;
 }
 
 export function draw(data, context) {
@@ -29,6 +36,7 @@ export function draw(data, context) {
   if (!e) return nothing(context.pipeline);
   return [
     h('div', { class: 'title' }, h('h1', null, 'Comparison'), picker(data, context)),
+    lastVerdict(data, context),
     verdict(data, context),
     figures(e),
     differenceChart(e, points),
@@ -77,6 +85,16 @@ function picker({ items, evaluation }, { pipeline }) {
       `${e.champion}, ${VERDICTS[e.status] ?? e.status}`))));
 }
 
+/// Whoever watches what is under way also wants to see how the one before ended.
+function lastVerdict({ items, evaluation }, { pipeline, route }) {
+  if (route.item || evaluation.status !== 'running') return null;
+  const ended = items.filter((e) => e.status !== 'running' && e.status !== 'superseded')
+    .sort((a, b) => b.end_row - a.end_row || b.evaluation - a.evaluation)[0];
+  return ended && h('p', { class: 'last' }, h('span', { class: 'small' }, 'Last verdict '),
+    h('a', { href: `#/${encodeURIComponent(pipeline.pipeline)}/comparison/${ended.evaluation}` },
+      `version ${ended.candidate} against ${ended.champion}`), ` ${standing(ended)}`);
+}
+
 function verdict({ evaluation: e, requests }, { pipeline, operate, refresh }) {
   const versions = `#/${encodeURIComponent(pipeline.pipeline)}/versions/`;
   const open = (kind) => () =>
@@ -84,6 +102,8 @@ function verdict({ evaluation: e, requests }, { pipeline, operate, refresh }) {
   const waits = requests.some((d) => d.evaluation === e.evaluation) &&
     pipeline.champion?.version === e.champion;
   const isChampion = pipeline.champion?.version === e.candidate;
+  const canWin = e.status === 'running' || pipeline.learners?.some((l) =>
+    l.version === e.candidate);
   return h('section', { class: `verdict ${e.status}`, 'aria-label': 'Verdict' },
     h('p', { class: 'sentence' }, standing(e)),
     h('p', { class: 'small' },
@@ -92,15 +112,16 @@ function verdict({ evaluation: e, requests }, { pipeline, operate, refresh }) {
       h('a', { href: versions + e.champion }, `version ${e.champion}`),
       ` as served, judged on ${metric(e.policy?.on)}, from row ${count(e.start_row)}`,
       e.end_row ? ` to ${count(e.end_row)}` : ''),
-    operate && !isChampion && h('p', { class: 'buttons' },
+    operate && !isChampion && (waits || canWin) && h('p', { class: 'buttons' },
       waits && h('button', { type: 'button', class: 'main', onclick: open('approve') },
         `Approve version ${e.candidate}…`),
-      !waits && h('button', { type: 'button', onclick: open('promote') },
+      !waits && canWin && h('button', { type: 'button', onclick: open('promote') },
         `Promote version ${e.candidate}…`)));
 }
 
 function figures(e) {
-  const f = e.figures ?? {};
+  const f = e.figures?.counted_rows ? e.figures : { ...e.figures, champion_loss: null,
+    candidate_loss: null, mean_difference: null };
   const loss = metric(e.policy?.on);
   const interval = Number.isFinite(f.interval_low)
     ? `${difference(f.interval_low)} to ${difference(f.interval_high)}`

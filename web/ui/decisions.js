@@ -2,8 +2,8 @@
 
 import { get, of, query } from './api.js';
 import { h } from './dom.js';
-import { count, figure, time } from './format.js';
-import { KINDS, inWords, route } from './words.js';
+import { count, figure, sentence, time } from './format.js';
+import { because, KINDS, inWords, route } from './words.js';
 
 export const title = 'Decisions';
 
@@ -98,7 +98,7 @@ function decision(d, { pipeline }) {
     h('div', null,
       h('p', null, h('strong', { class: `kind ${d.kind}` }, KINDS[d.kind] ?? d.kind), route(d),
         h('span', { class: 'small' }, ` by ${d.actor}`)),
-      h('p', { class: 'why' }, d.reason),
+      h('p', { class: 'why' }, sentence(because(d))),
       h('details', null, h('summary', null, 'Receipt'),
         h('dl', { class: 'inline' }, [
           ['sequence', count(d.sequence)], ['position', count(d.position)],

@@ -93,12 +93,12 @@ function draw(dialog, failure) {
       target && about(target, state, live),
       h('label', { class: 'field' }, h('span', null, 'Reason (required, kept with the decision)'),
         h('textarea', {
-          name: 'reason', rows: 2, required: true, maxlength: 1000, autofocus: true,
+          name: 'reason', rows: 2, required: true, maxlength: 1000,
         })),
       failure && h('div', { class: 'failure', role: 'alert' }, failure),
       h('p', { class: 'buttons end' }, cancel(box),
         h('button', { type: 'submit', class: 'main', disabled: dialog.sending }, name))));
-  if (!failure) box.querySelector('textarea').focus();
+  if (!failure) box.querySelector('textarea').focus({ preventScroll: true });
 }
 
 function choice(dialog) {

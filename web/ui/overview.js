@@ -2,7 +2,7 @@
 // evaluated, what was decided last.
 
 import { get } from './api.js';
-import { facts, h } from './dom.js';
+import { facts, h, table } from './dom.js';
 import { count, figure, metric, plural, rate, time, UNKNOWN } from './format.js';
 import { expected, inWords, standing, STATUSES } from './words.js';
 import { sparkline } from './sparkline.js';
@@ -67,7 +67,17 @@ function live(p) {
         h('dt', { class: m?.[p.on] === best && 'dash' }, name.replaceAll('_', '-')),
         h('dd', null, figure(m?.[p.on])))),
       others.map(([name, value]) => h('div', null,
-        h('dt', null, metric(name)), h('dd', null, figure(value))))));
+        h('dt', null, metric(name)), h('dd', null, figure(value))))),
+    stretches(p));
+}
+
+/// The sparkline's figures.
+function stretches({ sparkline: values = [], on }) {
+  if (values.length < 2) return null;
+  const name = `Live ${metric(on)} by stretch of rows, oldest first`;
+  return h('details', null, h('summary', null, 'Figures'),
+    table(name, ['Stretch', { text: metric(on), number: true }],
+      values.map((v, i) => [count(i + 1), figure(v)])));
 }
 
 function champion({ champion: c }) {

@@ -124,7 +124,7 @@ function show(edit, { problems = [], differences = [] }) {
       h('ul', { class: 'problems' }, problems.map((p) => h('li', null,
         h('button', { type: 'button', class: 'quiet', onclick: go(p) },
           p.line ? `Line ${p.line}, column ${p.column ?? 1}` : p.path || 'Show'),
-        h('span', null, p.message))))],
+        h('span', null, p.path ? [h('code', null, p.path), ': '] : null, p.message))))],
     problems.length === 0 && differences.length === 0 &&
       h('p', { class: 'small' }, 'Means the same as what is recorded; nothing to save.'),
     differences.length > 0 && [h('h2', null, plural(differences.length, 'difference')),

@@ -34,14 +34,17 @@ function figures(s) {
     ['Duplicates', count(e.duplicates), 'taken once'],
     ['Late', count(e.late), 'past the allowed lateness'],
     ['Dead letters', count(e.dead_letters), 'refused'],
-  ]);
+  ], { class: 'tiles four' });
 }
 
 function sources({ sources: list = [] }) {
+  const detailed = list.some((s) => s.detail);
   return section('Sources', list.length === 0
     ? h('p', { class: 'note' }, 'No source is configured; events come over HTTP.')
-    : table('Sources', ['Name', 'Kind', 'State', { text: 'Read', number: true }, 'Detail'],
-      list.map((s) => [s.name, s.kind, s.state, count(s.read), s.detail ?? ''])));
+    : table('Sources', ['Name', 'Kind', 'State', { text: 'Read', number: true },
+      ...(detailed ? ['Detail'] : [])],
+    list.map((s) => [s.name, s.kind, s.state, count(s.read),
+      ...(detailed ? [s.detail ?? ''] : [])])));
 }
 
 function labels({ labels: l }) {
@@ -75,10 +78,10 @@ function refused({ dead_letters_by_reason: reasons = [] }, letters, { route, pip
 function scaled(features) {
   return section('Features', features.length === 0
     ? h('p', { class: 'note' }, 'No features yet.')
-    : table('Features', ['Name', 'From', 'Kind', 'Encoded', { text: 'Mean', number: true },
+    : table('Features', ['Name', 'From', 'Encoded', 'Scale', { text: 'Mean', number: true },
       { text: 'Deviation', number: true }, { text: 'Missing', number: true }],
-    features.map((f) => [f.name, f.from ?? UNKNOWN, f.kind, f.encode ?? UNKNOWN, figure(f.mean),
-      figure(f.deviation), percent(f.missing_share)])));
+    features.map((f) => [f.name, f.from ?? UNKNOWN, f.encode ?? UNKNOWN, f.scale ?? 'none',
+      figure(f.mean), figure(f.deviation), percent(f.missing_share)])));
 }
 
 function section(heading, content) {

@@ -3,7 +3,7 @@
 
 import { get, of, query } from './api.js';
 import { facts, h, table } from './dom.js';
-import { count, difference, duration, figure, metric, time, UNKNOWN } from './format.js';
+import { count, difference, duration, figure, metric, plural, time, UNKNOWN } from './format.js';
 import { openDialog } from './dialog.js';
 import { standing } from './words.js';
 
@@ -23,7 +23,7 @@ export function draw({ items, version, second }, context) {
     ? h('section', { class: 'empty' }, h('p', null, 'No version yet. Each learner becomes one ' +
       'when the stream starts, each frozen candidate at its trigger.'))
     : table('Versions, newest first',
-      [{ text: 'Version', number: true }, 'Recipe', 'Status', 'Made', 'Live', 'Revision',
+      [{ text: 'Version', number: true }, 'Recipe', 'Status', 'Made', 'Live',
         ...(context.operate ? ['Steer'] : [])],
       items.map((v) => row(v, context)))];
 }
@@ -33,12 +33,11 @@ const path = (pipeline, v) => `#/${encodeURIComponent(pipeline.pipeline)}/versio
 function row(v, context) {
   return [
     h('a', { href: path(context.pipeline, v.version) }, String(v.version)),
-    [v.recipe, h('span', { class: 'small line' }, v.kind)],
+    [v.recipe, h('span', { class: 'small line' }, [v.kind, v.revision].filter(Boolean).join(', '))],
     [(v.aliases ?? []).map((a) => h('span', { class: `status alias-${a}` }, a)), v.status],
     [v.created_time ? time(v.created_time, true) : 'at the start',
       h('span', { class: 'small line' }, `row ${count(v.created_row)}`)],
     spans(v.live),
-    v.revision ?? UNKNOWN,
     ...(context.operate ? [steer(v, context)] : []),
   ];
 }
@@ -47,19 +46,21 @@ function row(v, context) {
 function spans(live) {
   if (!live?.length) return h('span', { class: 'muted' }, 'never');
   const shown = [...live].reverse().slice(0, 3);
-  return [shown.map((s) => h('span', { class: 'line' }, time(s.from, true), ' – ',
-    s.to ? [time(s.to, true), h('span', { class: 'small' }, ` (${duration(s.from, s.to)})`)]
-      : 'now')),
+  return [shown.map((s) => h('span', { class: 'line' }, s.to
+    ? [h('span', { class: 'whole' }, time(s.from, true), ' –'), ' ', time(s.to, true),
+      h('span', { class: 'small whole' }, ` (${duration(s.from, s.to)})`)]
+    : ['since ', time(s.from, true)])),
   live.length > 3 && h('span', { class: 'small line' }, `and ${live.length - 3} before`)];
 }
 
 function steer(v, { pipeline, operate, refresh }) {
   if (!operate || v.version === pipeline.champion?.version) return null;
+  const canServe = ['candidate', 'learning'].includes(v.status);
   const button = (kind, text) => h('button', {
     type: 'button', class: 'quiet', 'aria-label': `${text} version ${v.version}`,
     onclick: () => openDialog(kind, pipeline.pipeline, { version: v.version }, refresh),
   }, `${text}…`);
-  return h('span', { class: 'buttons' }, button('promote', 'Promote'),
+  return h('span', { class: 'buttons' }, canServe && button('promote', 'Promote'),
     v.live?.length > 0 && button('rollback', 'Roll back to'));
 }
 
@@ -75,7 +76,7 @@ function detail(v, second, items, context) {
         v.status]],
       v.revision && ['Revision', v.revision],
       ['Live', spans(v.live)],
-      ['Rows seen', l.rows ? `[${count(l.rows[0])}, ${count(l.rows[1])})` : UNKNOWN],
+      ['Rows seen', rowsSeen(v)],
       ['Parent', l.parent ? h('a', { href: path(pipeline, l.parent) }, `version ${l.parent}`)
         : 'none'],
       ['Features', h('code', null, l.feature_identity ?? UNKNOWN)],
@@ -136,8 +137,16 @@ function comparison(v, second, items, pipeline) {
   ]);
 }
 
-const summary = ({ kind, status, created_row, created_time, lineage }) =>
-  ({ kind, status, created_row, created_time, lineage });
+/// Those it was made from, and what it has learned since.
+function rowsSeen({ lineage, learned_rows: learned }) {
+  const [begin, end] = lineage?.rows ?? [];
+  const made = end > begin && `made from [${count(begin)}, ${count(end)})`;
+  const since = learned > 0 && `${plural(learned, 'row')} as they came`;
+  return [made, since].filter(Boolean).join(', ') || 'none';
+}
+
+const summary = ({ status, created_row, created_time, lineage }) =>
+  ({ status, created_row, created_time, lineage });
 
 /// The leaves in which two JSON values differ: [path, a, b].
 export function differences(a, b, at = '') {

@@ -23,7 +23,15 @@ export const VERDICTS = {
 /// A decision in a sentence: 'Promoted 1@30000 → 4@34560: log-loss lower …'.
 export function inWords(decision) {
   const kind = KINDS[decision.kind] ?? sentence(decision.kind);
-  return `${kind}${route(decision)}: ${decision.reason}`;
+  return `${kind}${route(decision)}: ${because(decision)}`;
+}
+
+/// The reason, without the word that its kind has said already.
+export function because({ kind, reason }) {
+  const said = { promoted: 'Promote', rejected: 'Reject', inconclusive: 'Inconclusive',
+    superseded: 'Superseded', held_back: 'refresh held back' }[kind];
+  const text = String(reason ?? '');
+  return said && text.startsWith(`${said}: `) ? text.slice(said.length + 2) : text;
 }
 
 const MOVES = ['first_champion', 'promoted', 'rolled_back'];
@@ -31,7 +39,7 @@ const MOVES = ['first_champion', 'promoted', 'rolled_back'];
 /// ' 1@30000 → 4@34560' where the champion changed, else what it is about.
 export function route({ kind, from, to }) {
   const name = (v) => String(v).includes('@') ? v : `version ${v}`;
-  if (from && to) {
+  if (from && to && from !== to) {
     return MOVES.includes(kind) ? ` ${from} → ${to}` : ` ${name(to)} against ${from}`;
   }
   return from || to ? ` ${name(to ?? from)}` : '';
