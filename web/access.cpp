@@ -167,17 +167,22 @@ std::optional<Response> Access::check_origin(const RequestHead& head) const {
   return problem(403, "Requests from pages of another origin are refused.");
 }
 
-Response Access::refuse_credentials() {
+Response Access::refuse_credentials(const std::string& wrong) {
   const auto now = options_.clock();
   const std::lock_guard lock(mutex_);
-  while (!failures_.empty() && now - failures_.front() >= kFailureWindow) failures_.pop_front();
-  if (failures_.size() >= kMaxFailures) {
-    const auto left = kFailureWindow - (now - failures_.front());
+  while (!failures_.empty() && now - failures_.front().time >= kFailureWindow) {
+    failures_.pop_front();
+  }
+  const std::string hash = Tokens::hash_of(wrong);
+  const bool is_known = std::any_of(failures_.begin(), failures_.end(),
+                                    [&](const Failure& f) { return f.hash == hash; });
+  if (!is_known && failures_.size() >= kMaxFailures) {
+    const auto left = kFailureWindow - (now - failures_.front().time);
     const auto seconds = std::chrono::ceil<std::chrono::seconds>(left).count();
     return problem_try_again(429, static_cast<int>(seconds),
                              "There were too many tries with a wrong token.");
   }
-  failures_.push_back(now);
+  if (!is_known) failures_.push_back({now, hash});
   Response response = problem(401, "This token is not known.");
   response.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"freshet\"");
   return response;
@@ -194,7 +199,7 @@ std::variant<Identity, Response> Access::identify(const RequestHead& head, Role 
     return response;
   }
   const auto identity = token ? tokens_.find(*token) : std::nullopt;
-  if (!identity) return refuse_credentials();
+  if (!identity) return refuse_credentials(token.value_or(""));
   if (identity->role < needed) {
     return problem(403, fmt::format("The token \"{}\" may only view.", identity->name));
   }
@@ -207,7 +212,7 @@ std::variant<Identity, Response> Access::identify(const RequestHead& head, Role 
 
 Response Access::login(const Request& request) {
   const std::string token = request.query_value("token");
-  if (!tokens_.find(token)) return refuse_credentials();
+  if (!tokens_.find(token)) return refuse_credentials(token);
   const bool is_secure = options_.tls || options_.behind_proxy;
   Response response;
   response.status = 303;
@@ -224,8 +229,13 @@ void add_login_route(RouteTable& routes, Access& access) {
               .role = Role::none,
               .handler = [&access](const Request& request) { return access.login(request); },
               .summary = "Exchanges ?token= for the cookie, and redirects to /",
-              .request_schema = {},
-              .response_schema = {}});
+              .also_takes = {{.name = "token",
+                              .schema = R"({"type": "string", "pattern": "^[!-~]{1,512}$"})",
+                              .description = "The token",
+                              .required = true}},
+              .success_status = 303,
+              .answer_types = {},
+              .other_statuses = {401, 429}});
 }
 
 }  // namespace freshet

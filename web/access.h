@@ -77,7 +77,8 @@ class Access {
   std::optional<Response> check_origin(const RequestHead& head) const;
 
   /// Who it is, by Authorization (Bearer, or Basic with the token as password), else by the cookie
-  /// `freshet`. 401 for none or bad ones, 429 for too many bad ones, 403 for too small a role and
+  /// `freshet`. 401 for none or bad ones, 429 for too many different bad
+  /// ones, 403 for too small a role and
   /// for a mutation by cookie without the header X-Freshet.
   std::variant<Identity, Response> identify(const RequestHead& head, Role needed);
 
@@ -85,13 +86,18 @@ class Access {
   Response login(const Request& request);
 
  private:
-  Response refuse_credentials();
+  Response refuse_credentials(const std::string& wrong);
 
   const Tokens& tokens_;
   const Options options_;
   std::vector<std::string> hosts_;  ///< in lower case
   std::mutex mutex_;
-  std::deque<std::chrono::steady_clock::time_point> failures_;  ///< of the last 60 s, at most 10
+  struct Failure {
+    std::chrono::steady_clock::time_point time;
+    std::string hash;
+  };
+  /// The different wrong tokens of the last 60 s, at most 10; one that comes again is no new guess.
+  std::deque<Failure> failures_;
 };
 
 /// Adds GET /login, for everybody. `access` must outlive the table.

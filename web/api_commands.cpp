@@ -178,7 +178,7 @@ Response put_policy(Service& service, const Request& request) {
     Response response = problem(422, error.what());
     json answer = json::parse(response.body);
     answer["problems"] = problems_json(error.what());
-    response.body = answer.dump();
+    response.body = json_response(answer).body;  // the message may quote half a character
     return response;
   }
   if (config->pipeline != pipeline.name()) {
@@ -197,35 +197,41 @@ Response put_policy(Service& service, const Request& request) {
 void add_command_routes(RouteTable& routes, Service& service) {
   using Handler = std::function<Response(const Request&)>;
   const auto add = [&](const char* method, const char* pattern, Role role, const char* summary,
-                       const char* body, const char* answer, Handler handler) {
+                       const char* body, const char* answer, Handler handler,
+                       std::vector<RouteParameter> parameters = {},
+                       std::vector<int> statuses = {}) {
     routes.add({.method = method,
                 .pattern = std::string("/api/v1/pipelines/{pipeline}/") + pattern,
                 .role = role,
                 .handler = std::move(handler),
                 .summary = summary,
                 .request_schema = body,
-                .response_schema = answer});
+                .response_schema = answer,
+                .also_takes = std::move(parameters),
+                .other_statuses = std::move(statuses)});
   };
   const auto with = [&service](Response (*handler)(Service&, const Request&)) -> Handler {
     return [&service, handler](const Request& request) { return handler(service, request); };
   };
   add("POST", "promote", Role::operate, "Makes a learner or candidate the champion",
-      "VersionAndReason", "Decided", with(promote));
+      "VersionAndReason", "Decided", with(promote), {if_match_parameter(kVersionTag)}, {409, 428});
   add("POST", "rollback", Role::operate,
       "Goes back to a version that has served; refresh and automatic promotion pause", "Rollback",
-      "Decided", with(roll_back));
+      "Decided", with(roll_back), {if_match_parameter(kVersionTag)}, {409, 428});
   add("POST", "approve", Role::operate, "Promotes a candidate that waits for approval",
-      "VersionAndReason", "Decided", with(approve));
+      "VersionAndReason", "Decided", with(approve), {}, {409});
   for (const auto& [kind, summary] :
        {std::pair{"pause", "Holds refreshes and automatic promotion"},
         std::pair{"resume", "Lets refreshes and automatic promotion go on"},
         std::pair{"train", "Trains the policy's candidates now"}}) {
     add("POST", kind, Role::operate, summary, "Reason", "Decided",
-        [&service, kind](const Request& request) { return steer(service, request, kind); });
+        [&service, kind](const Request& request) { return steer(service, request, kind); }, {},
+        {409});
   }
   add("GET", "policy", Role::view, "The config in force", "", "Policy", with(show_policy));
   add("PUT", "policy", Role::operate, "Puts another config in force, as a recorded decision",
-      "PolicyAndReason", "Decided", with(put_policy));
+      "PolicyAndReason", "Decided", with(put_policy), {if_match_parameter(kHashTag)},
+      {409, 412, 422, 428});
   add("POST", "policy/check", Role::view, "What is wrong with a config, and what it would change",
       "PolicyText", "PolicyCheck", with(check_policy));
 }

@@ -155,6 +155,7 @@ void add_event_routes(RouteTable& routes, Service& service) {
                 .summary = summary,
                 .request_schema = body,
                 .response_schema = answer,
+                .other_statuses = {409, 429},
                 .content_types = lines ? kLineTypes : std::vector<std::string>(),
                 .body_limit_bytes = lines ? std::optional(kMostBatchBytes) : std::nullopt});
   };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <regex>
 #include <utility>
 
 #include "orchestrator/registry_json.h"
@@ -149,8 +150,8 @@ Response show_series(Service& service, const Request& request) {
 }
 
 std::optional<Millis> asked_time(const Request& request, const char* key) {
+  if (!request.query.contains(key)) return std::nullopt;
   const std::string text = request.query_value(key);
-  if (text.empty()) return std::nullopt;
   const auto time = parse_time(text);
   if (!time) {
     throw Error(ErrorKind::invalid,
@@ -178,13 +179,23 @@ json live_json(const Registry& registry, const std::string& pipeline, Millis tim
 }
 
 std::uint64_t asked_since(const Request& request) {
-  const std::string text = request.query_value("since");
-  if (text.empty()) return 0;
-  if (text.find_first_not_of("0123456789") != std::string::npos || text.size() > 18) {
+  const std::string text = request.query_value("since", "0");
+  if (text.empty() || text.find_first_not_of("0123456789") != std::string::npos ||
+      text.size() > 18) {
     throw Error(ErrorKind::invalid,
                 fmt::format("since={}: expected a decision's sequence number", text));
   }
   return std::stoull(text);
+}
+
+std::string asked_kind(const Request& request) {
+  static const std::regex name("[a-z_]{1,40}");
+  std::string text = request.query_value("kind");
+  if (request.query.contains("kind") && !std::regex_match(text, name)) {
+    throw Error(ErrorKind::invalid,
+                fmt::format("kind={}: expected a kind of decision, as promoted", text));
+  }
+  return text;
 }
 
 Response list_decisions(Service& service, const Request& request) {
@@ -198,7 +209,7 @@ Response list_decisions(Service& service, const Request& request) {
         live_json(workspace.registry(), pipeline.name(), at ? *at : *wall, wall.has_value()));
   }
   const std::uint64_t since = asked_since(request);
-  const std::string kind = request.query_value("kind");
+  const std::string kind = asked_kind(request);
   std::vector<json> items;
   auto decisions = workspace.registry().decisions(pipeline.name());
   for (auto decision = decisions.rbegin(); decision != decisions.rend(); ++decision) {
@@ -210,25 +221,52 @@ Response list_decisions(Service& service, const Request& request) {
 
 }  // namespace
 
+namespace {
+
+std::vector<RouteParameter> decision_parameters() {
+  std::vector<RouteParameter> parameters = page_parameters();
+  parameters.push_back(
+      {.name = "since",
+       .schema = R"({"type": "integer", "minimum": 0, "maximum": 999999999999999999})",
+       .description = "Only those after this sequence number"});
+  parameters.push_back({.name = "kind",
+                        .schema = R"({"type": "string", "pattern": "^[a-z_]{1,40}$"})",
+                        .description = "Only those of this kind"});
+  for (const auto& [name, about] :
+       {std::pair{"at", "What was live at this event time"},
+        std::pair{"wall", "What was live when the clock showed this; not beside at"}}) {
+    parameters.push_back({.name = name,
+                          .schema = R"({"type": "string", "format": "date-time"})",
+                          .description = about});
+  }
+  return parameters;
+}
+
+}  // namespace
+
 void add_registry_routes(RouteTable& routes, Service& service) {
   const auto view = [&](const char* pattern, const char* summary, const char* schema,
-                        Response (*handler)(Service&, const Request&)) {
+                        Response (*handler)(Service&, const Request&),
+                        std::vector<RouteParameter> parameters = {}) {
     routes.add({.method = "GET",
                 .pattern = std::string("/api/v1/pipelines/{pipeline}/") + pattern,
                 .role = Role::view,
                 .handler = [&service, handler](const Request& r) { return handler(service, r); },
                 .summary = summary,
-                .response_schema = schema});
+                .response_schema = schema,
+                .also_takes = std::move(parameters)});
   };
-  view("versions", "Versions, oldest first, and when each was live", "VersionList", list_versions);
+  view("versions", "Versions, oldest first, and when each was live", "VersionList", list_versions,
+       page_parameters());
   view("versions/{version:number}", "A version: lineage, revisions, evaluations", "Version",
        show_version);
-  view("evaluations", "Evaluations, newest first", "EvaluationList", list_evaluations);
+  view("evaluations", "Evaluations, newest first", "EvaluationList", list_evaluations,
+       page_parameters());
   view("evaluations/{evaluation:number}", "An evaluation", "Evaluation", show_evaluation);
   view("evaluations/{evaluation:number}/series", "An evaluation's course, for a chart", "Series",
        show_series);
   view("decisions", "Decisions, newest first; with at= or wall=: what was live then, and why",
-       "DecisionList", list_decisions);
+       "DecisionList", list_decisions, decision_parameters());
 }
 
 }  // namespace freshet

@@ -32,8 +32,24 @@ json list_of(const char* schema) {
 
 const json kText{{"type", "string"}};
 const json kNumber{{"type", "integer"}, {"minimum", 0}, {"maximum", 9007199254740991}};
-const json kReason{{"type", "string"}, {"minLength", 1}, {"maxLength", 250}, {"pattern", "\\S"}};
+const json kReason{
+    {"type", "string"}, {"minLength", 1}, {"maxLength", 1000}, {"pattern", "[^\\u0000-\\u0020]"}};
 const json kConfig{{"type", "string"}, {"description", "The whole config, as a text of JSON"}};
+
+// An event, {event or events, durable, record}, or an array of events.
+json predict_schema() {
+  const json event{{"type", "object"}};
+  const json events{{"type", "array"}, {"items", event}, {"minItems", 1}, {"maxItems", 10000}};
+  const json flag{{"type", "boolean"}};
+  const json is_wrapped{{"anyOf", {{{"required", {"event"}}}, {{"required", {"events"}}}}}};
+  json bare = event;
+  bare["not"] = is_wrapped;
+  return {
+      {"oneOf",
+       {bare, closed(object({{"event", event}, {"durable", flag}, {"record", flag}}, {"event"})),
+        closed(object({{"events", events}, {"durable", flag}, {"record", flag}}, {"events"})),
+        events}}};
+}
 
 }  // namespace
 
@@ -52,9 +68,7 @@ std::string api_schemas() {
   all["PolicyText"] = closed(object({{"text", kConfig}}, {"text"}));
   all["PolicyAndReason"] =
       closed(object({{"text", kConfig}, {"reason", kReason}}, {"text", "reason"}));
-  all["Predict"] = {
-      {"description", "An event, or {event or events, durable, record}, or an array of events"},
-      {"type", {"object", "array"}}};
+  all["Predict"] = predict_schema();
   all["Pipeline"] = object({{"pipeline", kText}, {"status", kText}, {"rows", kNumber}},
                            {"pipeline", "status", "rows", "champion", "live", "learners"});
   all["Version"] = object({{"version", kNumber}, {"kind", kText}, {"recipe", kText}},

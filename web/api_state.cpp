@@ -182,26 +182,59 @@ Response who_am_i(const Request& request) {
 
 }  // namespace
 
+namespace {
+
+constexpr const char* kId = R"({"type": "integer", "minimum": 0, "maximum": 999999999999})";
+
+std::vector<RouteParameter> letter_parameters() {
+  std::vector<RouteParameter> parameters = page_parameters();
+  parameters.push_back({.name = "kind",
+                        .schema = R"({"enum": ["dead", "late"], "default": "dead"})",
+                        .description = "Dead letters, or events that came too late"});
+  return parameters;
+}
+
+std::vector<RouteParameter> change_parameters() {
+  return {{.name = "poll",
+           .schema = kId,
+           .description = "Answers with JSON as soon as something moved after this id"},
+          {.name = "Last-Event-ID",
+           .schema = kId,
+           .description = "Goes on after this id",
+           .in_header = true}};
+}
+
+}  // namespace
+
 void add_state_routes(RouteTable& routes, Service& service) {
   const auto view = [&](const char* pattern, const char* summary, const char* schema,
-                        Response (*handler)(Service&, const Request&)) {
+                        Response (*handler)(Service&, const Request&),
+                        std::vector<RouteParameter> parameters = {}) {
     routes.add({.method = "GET",
                 .pattern = pattern,
                 .role = Role::view,
                 .handler = [&service, handler](const Request& r) { return handler(service, r); },
                 .summary = summary,
-                .response_schema = schema});
+                .response_schema = schema,
+                .also_takes = std::move(parameters)});
   };
-  view("/api/v1/pipelines", "All pipelines and how they stand", "PipelineList", list_pipelines);
+  view("/api/v1/pipelines", "All pipelines and how they stand", "PipelineList", list_pipelines,
+       page_parameters());
   view("/api/v1/pipelines/{pipeline}", "How a pipeline stands", "Pipeline", show_pipeline);
   view("/api/v1/pipelines/{pipeline}/stream", "Rate, lag, watermark, what was refused", "Stream",
        show_stream);
   view("/api/v1/pipelines/{pipeline}/dead-letters", "Records that were refused, newest first",
-       "DeadLetterList", list_letters);
+       "DeadLetterList", list_letters, letter_parameters());
   view("/api/v1/pipelines/{pipeline}/features", "Features, as the champion's scaler has seen them",
        "FeatureList", list_features);
-  view("/api/v1/changes", "Server-sent events whenever something moved; ?poll=ID to poll", "",
-       stream_changes);
+  routes.add({.method = "GET",
+              .pattern = "/api/v1/changes",
+              .role = Role::view,
+              .handler = [&service](const Request& r) { return stream_changes(service, r); },
+              .summary = "Server-sent events whenever something moved; ?poll=ID to poll",
+              .response_schema = "Any",
+              .also_takes = change_parameters(),
+              .answer_types = {"text/event-stream", "application/json"}});
   routes.add({.method = "GET",
               .pattern = "/api/v1/me",
               .role = Role::view,

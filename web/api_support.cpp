@@ -5,6 +5,9 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
+#include <cstddef>
+#include <iterator>
 #include <utility>
 
 #include "stream/error.h"
@@ -18,7 +21,7 @@ using nlohmann::json;
 namespace {
 
 constexpr std::size_t kMostItems = 1000;
-constexpr std::size_t kMostReasonBytes = 1000;
+constexpr std::ptrdiff_t kMostReasonCharacters = 1000;
 
 std::optional<std::uint64_t> parse_number(const std::string& text) {
   std::uint64_t value = 0;
@@ -51,8 +54,8 @@ Page page_of(const Request& request) {
                 fmt::format("limit={}: expected a number from 1 to {}", limit, kMostItems));
   }
   page.limit = static_cast<std::size_t>(*number);
+  if (!request.query.contains("cursor")) return page;
   const std::string cursor = request.query_value("cursor");
-  if (cursor.empty()) return page;
   page.after = parse_number(cursor);
   if (!page.after) {
     throw Error(ErrorKind::invalid,
@@ -99,20 +102,31 @@ json body_object(const Request& request, const std::vector<std::string>& keys) {
 std::string required_text(const json& object, const char* key) {
   const auto at = object.find(key);
   std::string text = at != object.end() && at->is_string() ? at->get<std::string>() : "";
-  const auto begin = text.find_first_not_of(" \t\r\n");
-  text = begin == std::string::npos
-             ? ""
-             : text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
-  if (text.empty() || text.size() > kMostReasonBytes) {
+  const auto is_visible = [](char c) { return static_cast<unsigned char>(c) > ' '; };
+  const auto begin = std::find_if(text.begin(), text.end(), is_visible);
+  text = std::string(begin,
+                     std::find_if(text.rbegin(), std::reverse_iterator(begin), is_visible).base());
+  // UTF-8, as all JSON that was let in: continuation bytes are 10xxxxxx.
+  const auto characters = std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U;
+  });
+  if (text.empty() || characters > kMostReasonCharacters) {
     throw Error(ErrorKind::invalid,
-                fmt::format("\"{}\": found {}, expected a text of 1 to {} bytes", key,
-                            at == object.end() ? "nothing" : found(*at), kMostReasonBytes));
+                fmt::format("\"{}\": found {}, expected a text of 1 to {} characters", key,
+                            at == object.end() ? "nothing" : found(*at), kMostReasonCharacters));
   }
   return text;
 }
 
 std::uint64_t required_number(const json& object, const char* key) {
   const auto at = object.find(key);
+  // 3.0 is a whole number to JSON Schema, and to languages without integers.
+  if (at != object.end() && at->is_number_float()) {
+    const auto value = at->get<double>();
+    if (value >= 0 && value < 0x1p53 && value == std::floor(value)) {
+      return static_cast<std::uint64_t>(value);
+    }
+  }
   if (at == object.end() || !at->is_number_unsigned() || *at > EventLog::kNewest) {
     throw Error(ErrorKind::invalid, fmt::format("\"{}\": found {}, expected a whole number", key,
                                                 at == object.end() ? "nothing" : found(*at)));
@@ -140,6 +154,23 @@ std::optional<std::string> if_match(const Request& request) {
                 fmt::format("If-Match: {}: expected the ETag as it was given, in quotes", tag));
   }
   return tag.substr(1, tag.size() - 2);
+}
+
+std::vector<RouteParameter> page_parameters() {
+  return {{.name = "limit",
+           .schema = R"({"type": "integer", "minimum": 1, "maximum": 1000, "default": 100})",
+           .description = "Items a page"},
+          {.name = "cursor",
+           .schema = R"({"type": "string", "pattern": "^[0-9]{1,18}$"})",
+           .description = "The \"next\" of the page before"}};
+}
+
+RouteParameter if_match_parameter(const char* schema) {
+  return {.name = "If-Match",
+          .schema = schema,
+          .description = "The ETag of what the decision is about, as GET gives it",
+          .in_header = true,
+          .required = true};
 }
 
 ServedPipeline& pipeline_of(Service& service, const Request& request) {

@@ -32,7 +32,7 @@ Response paged(const std::vector<nlohmann::json>& items, const char* key, const 
 
 /// The body as a JSON object with no other keys than these. Throws Error{invalid}.
 nlohmann::json body_object(const Request& request, const std::vector<std::string>& keys);
-/// A text that must be there, 1 to 1,000 bytes; blanks at its ends are cut.
+/// A text that must be there, 1 to 1,000 characters; blanks at its ends are cut.
 std::string required_text(const nlohmann::json& object, const char* key);
 /// A number that must be there.
 std::uint64_t required_number(const nlohmann::json& object, const char* key);
@@ -41,6 +41,12 @@ bool optional_flag(const nlohmann::json& object, const char* key, bool otherwise
 /// The version or hash in If-Match: "7" -> 7. nullopt if there is none; Error{invalid} for
 /// anything else than one strong tag.
 std::optional<std::string> if_match(const Request& request);
+
+/// What the routes say of their parameters, in openapi.json.
+std::vector<RouteParameter> page_parameters();          ///< for page_of
+RouteParameter if_match_parameter(const char* schema);  ///< for if_match, where it must be there
+inline constexpr const char* kVersionTag = R"({"type": "string", "pattern": "^\"[0-9]{1,18}\"$"})";
+inline constexpr const char* kHashTag = R"({"type": "string", "pattern": "^\"[0-9a-f]{64}\"$"})";
 
 /// The pipeline that the path names.
 ServedPipeline& pipeline_of(Service& service, const Request& request);

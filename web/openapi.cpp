@@ -1,4 +1,7 @@
+#include <algorithm>
 #include <cctype>
+#include <set>
+#include <string>
 
 #include <nlohmann/json.hpp>
 
@@ -25,12 +28,42 @@ Json security(Role role) {
   return any;
 }
 
-Json operation(const Route& route, const Json& parameters) {
-  Json answers = {
-      {"200",
-       {{"description", "Done"},
-        {"content", {{"application/json", {{"schema", reference(route.response_schema)}}}}}}},
-      {"default", problem_reference()}};
+// What a route may refuse with: by what it takes, and of its own.
+std::set<int> refusals(const Route& route, const Json& parameters) {
+  std::set<int> all = {400, 403, 408, 414, 421, 431, 500, 503};
+  all.insert(route.other_statuses.begin(), route.other_statuses.end());
+  if (route.role != Role::none) all.insert({401, 429});
+  if (route.body_limit() > 0) all.insert({411, 413, 415});
+  const bool has_path = std::any_of(parameters.begin(), parameters.end(),
+                                    [](const Json& p) { return p.at("in") == "path"; });
+  if (has_path) all.insert(404);
+  return all;
+}
+
+Json answers_of(const Route& route, const Json& parameters) {
+  Json success = {{"description", "Done"}};
+  for (const std::string& type : route.answer_types) {
+    const bool is_json = type == "application/json";
+    success["content"][type] = {
+        {"schema", is_json ? reference(route.response_schema) : Json{{"type", "string"}}}};
+  }
+  Json answers = {{std::to_string(route.success_status), std::move(success)}};
+  for (const int status : refusals(route, parameters)) {
+    answers[std::to_string(status)] =
+        status == 304 ? Json{{"description", "It is as you have it"}} : problem_reference();
+  }
+  return answers;
+}
+
+Json operation(const Route& route, Json parameters) {
+  for (const RouteParameter& p : route.also_takes) {
+    parameters.push_back({{"name", p.name},
+                          {"in", p.in_header ? "header" : "query"},
+                          {"required", p.required},
+                          {"description", p.description},
+                          {"schema", Json::parse(p.schema)}});
+  }
+  Json answers = answers_of(route, parameters);
   Json result = {{"summary", route.summary},
                  {"security", security(route.role)},
                  {"x-role", route.role == Role::none   ? "none"
@@ -40,7 +73,9 @@ Json operation(const Route& route, const Json& parameters) {
   if (route.body_limit() > 0) {
     Json content = Json::object();
     for (const std::string& type : route.content_types) {
-      content[type] = {{"schema", reference(route.request_schema)}};
+      // JSON lines are no JSON value but a text.
+      const bool is_text = type != "application/json";
+      content[type] = {{"schema", reference(is_text ? "JsonLines" : route.request_schema)}};
     }
     if (content.empty()) {
       content["application/json"] = {{"schema", reference(route.request_schema)}};
@@ -53,6 +88,9 @@ Json operation(const Route& route, const Json& parameters) {
 
 Json components(const std::string& schemas) {
   Json named = Json::parse(schemas);
+  named["JsonLines"] = {{"description", "JSON lines: an object each"},
+                        {"type", "string"},
+                        {"pattern", "[^ \\t\\r\\n]"}};
   named["Problem"] = {{"type", "object"},
                       {"description", "RFC 9457"},
                       {"required", {"type", "title", "status", "detail"}},
@@ -94,7 +132,9 @@ std::string RouteTable::openapi_json(const std::string& title, const std::string
       path += "/{" + segment.text + "}";
       Json schema = {{"type", "string"}};
       if (segment.kind == Segment::Kind::name) schema["pattern"] = "^[a-z0-9._-]{1,64}$";
-      if (segment.kind == Segment::Kind::number) schema = {{"type", "integer"}, {"minimum", 0}};
+      if (segment.kind == Segment::Kind::number) {
+        schema = {{"type", "integer"}, {"minimum", 0}, {"maximum", 9007199254740991}};
+      }
       parameters.push_back(
           {{"name", segment.text}, {"in", "path"}, {"required", true}, {"schema", schema}});
     }

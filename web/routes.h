@@ -15,6 +15,15 @@ namespace freshet {
 
 inline constexpr std::size_t kDefaultBodyBytes = std::size_t{1024} * 1024;
 
+/// A parameter in the query or a header, for openapi.json; the handler reads and checks it.
+struct RouteParameter {
+  std::string name;
+  std::string schema;  ///< JSON Schema, as text
+  std::string description;
+  bool in_header = false;
+  bool required = false;
+};
+
 /// One thing the server can be asked for.
 struct Route {
   using Handler = std::function<Response(const Request&)>;
@@ -30,6 +39,11 @@ struct Route {
   std::string summary;        ///< a line for openapi.json
   std::string request_schema = {};   ///< names under components/schemas; empty: any or none
   std::string response_schema = {};  ///< empty: any
+  std::vector<RouteParameter> also_takes = {};  ///< beside the path's parameters
+  int success_status = 200;
+  std::vector<std::string> answer_types = {"application/json"};  ///< of success; empty: no body
+  /// Beside those that every route of its kind may answer.
+  std::vector<int> other_statuses = {};
   /// What a body may be; empty: application/json. A body without a Content-Type is taken as it is.
   std::vector<std::string> content_types = {};
   /// The largest body: 1 MiB for POST, PUT and PATCH, else none, unless said here.

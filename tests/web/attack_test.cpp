@@ -94,7 +94,7 @@ std::vector<Attack> syntax_attacks() {
       {"no UTF-8 in the target", with("GET /%ff", ""), 400},
       {"absolute target", with("GET http://HOST/livez", ""), 400},
       {"no method that is known", with("BREW /livez", ""), 501},
-      {"TRACE", with("TRACE /livez", ""), 501},
+      {"TRACE, which is known and taken nowhere", with("TRACE /livez", ""), 401},
       {"CONNECT", with("CONNECT HOST", ""), 501},
       {"preface of HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505},
       {"HTTP/0.9", "GET /livez\r\n\r\n", 400},

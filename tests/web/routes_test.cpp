@@ -124,7 +124,7 @@ TEST_F(Routes, OpenApiHasThemAll) {
   EXPECT_EQ(version.at("parameters").size(), 2U);
   EXPECT_EQ(version.at("parameters").at(1).at("schema").at("type"), "integer");
   EXPECT_EQ(version.at("security").size(), 3U);
-  EXPECT_EQ(version.at("responses").at("default").at("$ref"), "#/components/responses/Problem");
+  EXPECT_EQ(version.at("responses").at("404").at("$ref"), "#/components/responses/Problem");
   EXPECT_TRUE(
       document.at("paths").at("/api/{pipeline}/promote").at("post").contains("requestBody"));
   EXPECT_FALSE(
