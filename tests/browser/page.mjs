@@ -3,9 +3,10 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { withPalette } from './palette.mjs';
 import { ask, faults, openBrowser, openPage, startServer, tabTo } from './served.mjs';
 
 const [freshet, chromium, , shots] = process.argv.slice(2);
@@ -199,7 +200,17 @@ async function fitsEveryWidth(opened) {
     }
     if (click) await opened.keyboard.press('Escape');
   }
+  if (shots) await shootForReadme(opened, views.comparison);
   say(`${Object.keys(views).length} views in 3 widths, light and dark: ${after()} s`);
+}
+
+/// docs/comparison.png: small, as it lies in the repository.
+async function shootForReadme(opened, [hash, ready]) {
+  await opened.setViewportSize({ width: 720, height: 745 });
+  await opened.emulateMedia({ colorScheme: 'light' });
+  await opened.goto(`${server.origin}/${hash}`);
+  await opened.waitForSelector(ready);
+  writeFileSync(join(shots, 'comparison.png'), withPalette(await opened.screenshot()));
 }
 
 async function viewerMayOnlyLook() {
