@@ -20,7 +20,10 @@ bool Asker::next(std::uint64_t head, Segment& segment) {
   begin(segment);
   const std::uint64_t from = position_;
   while (position_ < head) {
-    if (take(record(head), segment)) break;
+    const std::uint64_t at = position_;
+    const bool complete = take(record(head), segment);
+    within_record_ = complete && position_ == at;
+    if (complete) break;
   }
   while (auto settled = join_.next_settled()) segment.settled.push_back(*settled);
   segment.end_position = position_;
@@ -120,7 +123,7 @@ std::string_view Asker::record(std::uint64_t head) {
 }
 
 void Asker::save(Encoder& to) const {
-  to.put(position_).put(static_cast<std::uint8_t>(closed_));
+  to.put(position_).put(static_cast<std::uint8_t>((closed_ ? 1 : 0) | (within_record_ ? 2 : 0)));
   watermark_.save(to);
   join_.save(to);
   features_.save(to);
@@ -138,7 +141,9 @@ std::uint64_t Asker::load_settled(Decoder& from, const Schema& schema) {
 
 void Asker::load(Decoder& from) {
   position_ = from.get<std::uint64_t>();
-  closed_ = from.get<std::uint8_t>() != 0;
+  const auto flags = from.get<std::uint8_t>();
+  closed_ = (flags & 1U) != 0;
+  within_record_ = (flags & 2U) != 0;
   watermark_.load(from);
   join_.load(from);
   features_.load(from);

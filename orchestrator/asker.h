@@ -31,6 +31,8 @@ class Asker {
   bool next(std::uint64_t head, Segment& segment);
 
   std::uint64_t position() const { return position_; }
+  /// The record at position() has released some of its rows but not all: it is taken up again.
+  bool within_record() const { return within_record_; }
   bool closed() const { return closed_; }
   const LabelJoin& join() const { return join_; }
   const FeatureSet& features() const { return features_; }
@@ -58,6 +60,7 @@ class Asker {
   Watermark watermark_;
   std::uint64_t position_ = 0;  ///< next record
   bool closed_ = false;
+  bool within_record_ = false;
 
   Event event_;                               ///< reused
   std::vector<float> vector_;                 ///< reused

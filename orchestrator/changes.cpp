@@ -11,6 +11,13 @@ constexpr std::size_t kKept = 1024;
 
 }  // namespace
 
+// Numbers go on across restarts, so that a client's last one still says what it has missed.
+Changes::Changes()
+    : last_(static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(
+                                           std::chrono::system_clock::now().time_since_epoch())
+                                           .count()) *
+            1000) {}
+
 void Changes::publish(std::string data) {
   {
     const std::lock_guard lock(mutex_);

@@ -10,7 +10,8 @@
 
 namespace freshet {
 
-/// What moved in a service, for those who watch: numbered from 1 on, the newest 1,024 kept.
+/// What moved in a service, for those who watch: numbered upwards, also across restarts (numbers
+/// are below 2^53), the newest 1,024 kept.
 /// Thread-safe.
 class Changes {
  public:
@@ -19,8 +20,9 @@ class Changes {
     std::string data;  ///< one JSON object
   };
 
+  Changes();
   void publish(std::string data);
-  /// The newest number; 0 before the first.
+  /// The newest number.
   std::uint64_t last() const;
   /// Changes after `id`, oldest first; waits for one at most so long. What is no longer kept is
   /// left out: whoever reads what changed misses nothing. An `id` that was never given waits as

@@ -130,11 +130,19 @@ OpenPipeline::OpenPipeline(Workspace& workspace, const std::string& name,
   pipeline.replay(std::move(commands));
 }
 
-void OpenPipeline::command(Workspace& workspace, CommandRecord record) {
+void OpenPipeline::command(Workspace& workspace, CommandRecord record,
+                           std::optional<std::uint64_t> expected_champion) {
   // What was recorded is in force before anything new is.
   while (!pipeline.replayed() && pipeline.advance(log->head(), 1)) {
   }
   pipeline.drain();
+  const ServedRevision* champion = pipeline.champion();
+  const std::uint64_t version = champion == nullptr ? 0 : champion->version;
+  if (expected_champion && *expected_champion != version) {
+    throw Error(ErrorKind::conflict,
+                fmt::format("the champion is version {} now, not {}: look again and decide anew",
+                            version, *expected_champion));
+  }
   record.position = pipeline.position();
   record.wall_time = wall_clock_text();
   {

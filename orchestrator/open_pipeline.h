@@ -32,7 +32,9 @@ class OpenPipeline {
 
   /// An operator's command: takes effect at the pipeline's position, durable on return. Throws as
   /// Pipeline's commands do, with nothing changed.
-  void command(Workspace& workspace, CommandRecord record);
+  /// `expected_champion`: Error{conflict} unless this version is the champion there (0: none is).
+  void command(Workspace& workspace, CommandRecord record,
+               std::optional<std::uint64_t> expected_champion = std::nullopt);
 
   const PipelineConfig config;          ///< the newest one recorded; pipeline.config() is in force
   const std::unique_ptr<EventLog> log;  ///< the writer

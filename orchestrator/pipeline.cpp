@@ -90,7 +90,10 @@ bool Pipeline::advance(std::uint64_t log_head, std::size_t max_segments) {
 }
 
 void Pipeline::drain() {
-  while (advance(asker_.position(), kAhead)) {
+  // A tick may stand between two of the rows that one record releases: a command takes effect at
+  // a position, so after all of them.
+  const std::uint64_t head = asker_.position() + (asker_.within_record() ? 1 : 0);
+  while (advance(head, kAhead)) {
   }
 }
 

@@ -45,7 +45,8 @@ class Pipeline {
   /// there is more. Checkpoints are made on the way.
   bool advance(std::uint64_t head, std::size_t max_segments);
 
-  /// Judges what was asked ahead, asking nothing more: commands take effect between.
+  /// Goes through the record that was begun and judges what was asked ahead, asking nothing more:
+  /// commands take effect here.
   void drain();
 
   /// Commits the state as it stands to the journal.

@@ -52,7 +52,9 @@ CommandRecord Pipeline::resolved(CommandRecord command) {
     if (!previous_) {
       throw Error(ErrorKind::conflict, "no other version has served: nothing to roll back to");
     }
-    version = previous_->version;
+    command.arguments =
+        nlohmann::json{{"version", previous_->version}, {"row", previous_->row}}.dump();
+    return command;
   }
   if (version == champion_->version) {
     throw Error(ErrorKind::conflict,

@@ -85,7 +85,7 @@ const char* encoding_name(Encoding encoding) {
 
 // What the champion's scaler has seen of each scaled slot, beside the definition.
 json features_json(const OpenPipeline& open) {
-  const FeatureSet features(open.config.schema, open.config.features);
+  const FeatureSet features(open.pipeline.config().schema, open.pipeline.config().features);
   const ServedRevision* champion = open.pipeline.champion();
   const ScalerState* scaler = champion == nullptr ? nullptr : &champion->snapshot.state->scaler;
   const double seen = static_cast<double>(champion == nullptr ? 0 : champion->snapshot.row);
@@ -140,8 +140,8 @@ const char* task_name(Task task) {
 void fill_plain(const OpenPipeline& open, const EventLog& log, PipelineView& view) {
   const Pipeline& pipeline = open.pipeline;
   view.running = pipeline.running_evaluations();
-  view.config = write_config(open.config);
-  view.config_hash = config_hash(open.config);
+  view.config = write_config(open.pipeline.config());
+  view.config_hash = config_hash(open.pipeline.config());
   view.champion = pipeline.champion() == nullptr ? 0 : pipeline.champion()->version;
   view.rows = pipeline.rows();
   view.settled_rows = pipeline.scoreboard().settled_rows();
@@ -217,9 +217,10 @@ void PipelineViewer::compute_figures(const OpenPipeline& open) {
   const auto begin = Clock::now();
   if (begin < figures_due_) return;
   const Scoreboard& board = open.pipeline.scoreboard();
-  figures_->live = {{"rows", board.live().rows()},
-                    {"metrics", metrics_json(board.live(), open.config.evaluate.metrics)},
-                    {"baselines", baselines_json(open)}};
+  figures_->live = {
+      {"rows", board.live().rows()},
+      {"metrics", metrics_json(board.live(), open.pipeline.config().evaluate.metrics)},
+      {"baselines", baselines_json(open)}};
   figures_->learners = learners_json(open);
   figures_->sparkline = sparkline(board);
   figures_due_ = Clock::now() + std::max<Clock::duration>(std::chrono::milliseconds(200),
@@ -239,9 +240,9 @@ PipelineView PipelineViewer::look(const OpenPipeline& open, const EventLog& log)
   view.last_evaluation = last_evaluation_;
   view.features = features_json(open).dump();
   const ServedRevision* previous = pipeline.previous();
-  json j{{"pipeline", open.config.pipeline},
-         {"task", task_name(open.config.schema.task)},
-         {"on", loss_name(open.config.promote.on)},
+  json j{{"pipeline", open.pipeline.config().pipeline},
+         {"task", task_name(open.pipeline.config().schema.task)},
+         {"on", loss_name(open.pipeline.config().promote.on)},
          {"status", status_of(pipeline)},
          {"holding", pipeline.holding()},
          {"failure", nullptr},

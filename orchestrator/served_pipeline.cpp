@@ -22,6 +22,7 @@ constexpr std::chrono::milliseconds kRestEvery{1000};
 constexpr std::chrono::milliseconds kIdle{50};
 constexpr std::size_t kMostSegments = 16;  // between two looks at commands
 constexpr std::size_t kIngestChunk = 4096;
+constexpr std::uint64_t kMostLead = 262'144;  // records that a feed is ahead of the pipeline
 
 }  // namespace
 
@@ -54,7 +55,7 @@ ServedPipeline::~ServedPipeline() {
 
 std::optional<std::vector<LineResult>> ServedPipeline::append(std::string lines, bool labels_only) {
   check_running();
-  auto pushed = pushed_.push({std::move(lines), labels_only, true, std::nullopt});
+  auto pushed = pushed_.push({std::move(lines), labels_only, true, {}});
   if (!pushed) return std::nullopt;
   return pushed->get();
 }
@@ -63,24 +64,25 @@ std::optional<std::vector<ServedPipeline::Prediction>> ServedPipeline::predict(
     const std::vector<std::string>& events, const PredictOptions& options) {
   std::vector<Answer> answers = predictor_->answer(events);
   std::vector<Prediction> predictions(answers.size());
-  std::vector<std::future<std::vector<LineResult>>> recorded;
-  if (options.record) check_running();
-  for (std::size_t i = 0; i < answers.size(); ++i) {
-    if (options.record) {
-      PushSource::Submission question;
-      question.lines = events[i];
-      question.urgent = options.durable;
-      question.served = PushSource::Served{answers[i].position, answers[i].version, answers[i].row,
-                                           answers[i].vector, answers[i].values};
-      auto pushed = pushed_.push(std::move(question));
-      if (!pushed) return std::nullopt;
-      if (options.durable) recorded.push_back(std::move(*pushed));
+  std::future<std::vector<LineResult>> recorded;
+  if (options.record) {
+    check_running();
+    PushSource::Submission questions;
+    questions.urgent = options.durable;
+    for (std::size_t i = 0; i < answers.size(); ++i) {
+      questions.lines += events[i] + "\n";
+      questions.served.push_back({answers[i].position, answers[i].version, answers[i].row,
+                                  answers[i].vector, answers[i].values});
     }
-    predictions[i].answer = std::move(answers[i]);
+    auto pushed = pushed_.push(std::move(questions));
+    if (!pushed) return std::nullopt;
+    recorded = std::move(*pushed);
   }
-  for (std::size_t i = 0; i < recorded.size(); ++i) {
-    std::vector<LineResult> results = recorded[i].get();
-    if (!results.empty()) predictions[i].recorded = std::move(results.front());
+  for (std::size_t i = 0; i < answers.size(); ++i) predictions[i].answer = std::move(answers[i]);
+  if (options.record && options.durable) {
+    for (LineResult& result : recorded.get()) {
+      predictions.at(result.line - 1).recorded = std::move(result);
+    }
   }
   return predictions;
 }
@@ -88,14 +90,7 @@ std::optional<std::vector<ServedPipeline::Prediction>> ServedPipeline::predict(
 std::vector<Decision> ServedPipeline::command(CommandRecord record,
                                               std::optional<std::uint64_t> expected_champion) {
   return on_pipeline_thread([this, record = std::move(record), expected_champion] {
-    const ServedRevision* champion = open_->pipeline.champion();
-    const std::uint64_t version = champion == nullptr ? 0 : champion->version;
-    if (expected_champion && *expected_champion != version) {
-      throw Error(ErrorKind::conflict,
-                  fmt::format("the champion is version {} now, not {}: look again and decide anew",
-                              version, *expected_champion));
-    }
-    open_->command(workspace_, record);
+    open_->command(workspace_, record, expected_champion);
     return news();
   });
 }
@@ -103,19 +98,13 @@ std::vector<Decision> ServedPipeline::command(CommandRecord record,
 std::vector<Decision> ServedPipeline::apply(const PipelineConfig& config, const std::string& reason,
                                             const std::optional<std::string>& expected_hash) {
   return on_pipeline_thread([this, config, reason, expected_hash] {
-    const std::string hash = config_hash(open_->config);
+    const std::string hash = config_hash(open_->pipeline.config());
     if (expected_hash && *expected_hash != hash) {
       throw Error(ErrorKind::conflict,
                   "the policy was changed meanwhile: look again and decide anew");
     }
     apply_config(workspace_, *open_, config, reason);
-    std::vector<Decision> decisions = news();
-    // The new policy is in force from here on: the pipeline is opened anew under it.
-    stop_ingest();
-    open_.reset();
-    open_ = std::make_unique<OpenPipeline>(workspace_, name_, std::nullopt, RunKnobs{});
-    start_ingest();
-    return decisions;
+    return news();
   });
 }
 
@@ -151,19 +140,14 @@ void ServedPipeline::fail(const std::string& what) {
 // --- the ingest thread
 
 void ServedPipeline::start_ingest() {
-  ingest_ = std::jthread([this](const std::stop_token& stop) {
+  ingest_ = std::jthread([this] {
     try {
-      ingest_loop(stop);
+      ingest_loop();
     } catch (const std::exception& error) {
       fail(fmt::format("pipeline {}: cannot take events: {}", name_, error.what()));
       pushed_.abandon(std::current_exception());
     }
   });
-}
-
-void ServedPipeline::stop_ingest() {
-  ingest_.request_stop();
-  if (ingest_.joinable()) ingest_.join();
 }
 
 std::unique_ptr<Source> ServedPipeline::open_feed(std::size_t index) {
@@ -182,18 +166,19 @@ std::unique_ptr<Source> ServedPipeline::open_feed(std::size_t index) {
   return source;
 }
 
-void ServedPipeline::ingest_loop(const std::stop_token& stop) {
+void ServedPipeline::ingest_loop() {
   Ingest ingest(schema_, *open_->log);
   std::size_t next = 0;
   bool feeding = true;
   std::unique_ptr<Source> feed;
   PollStatus pushed = PollStatus::idle;
-  // A stop while the pipeline goes on (a new policy) leaves what was pushed for the next loop; a
-  // service that stops closes the source, and it is finished.
-  while (pushed != PollStatus::ended && !stop.stop_requested()) {
+  // A service that stops closes `pushed_`; what it took is finished.
+  while (pushed != PollStatus::ended) {
     const std::uint64_t before = open_->log->head();
     PollStatus fed = PollStatus::idle;
-    if (feeding) {
+    // A file may be read faster than it is learned from; what is pushed has clients who wait.
+    const bool leads = before > gone_through_ + kMostLead;
+    if (feeding && !leads) {
       try {
         if (!feed) feed = open_feed(next++);
         feeding = feed != nullptr;
@@ -274,8 +259,8 @@ void ServedPipeline::pipeline_loop(const std::stop_token& stop) {
   try {
     go_through(stop);
     ingest_.join();  // it ends with what was pushed
-    while (open_->pipeline.advance(open_->log->head(), kMostSegments)) {
-    }
+    // The log is durable: what was not gone through yet is, by the next start.
+    open_->pipeline.drain();
     open_->pipeline.checkpoint();
     open_->journal.settle();
     publish(true);
@@ -283,6 +268,8 @@ void ServedPipeline::pipeline_loop(const std::stop_token& stop) {
     fail(fmt::format("pipeline {}: {}", name_, error.what()));
     if (ingest_.joinable()) ingest_.join();
   }
+  pushed_.abandon(std::make_exception_ptr(
+      Error(ErrorKind::unavailable, failure().value_or("the service is stopping"))));
   std::deque<Job> left;
   {
     const std::lock_guard lock(mutex_);
@@ -301,6 +288,7 @@ void ServedPipeline::go_through(const std::stop_token& stop) {
     run_jobs();
     const std::uint64_t head = open_->log->head();
     const bool more = open_->pipeline.advance(head, kMostSegments);
+    gone_through_ = open_->pipeline.position();
     publish(false);
     if (!more) wait_for_more(stop, head);
   }

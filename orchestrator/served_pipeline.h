@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -92,10 +93,8 @@ class ServedPipeline {
     std::promise<std::vector<Decision>> done;
   };
 
-  void open(const std::optional<PipelineConfig>& file);
   void start_ingest();
-  void stop_ingest();
-  void ingest_loop(const std::stop_token& stop);
+  void ingest_loop();
   std::unique_ptr<Source> open_feed(std::size_t index);
   void note_feed_failure(const std::string& what);
   void pipeline_loop(const std::stop_token& stop);
@@ -124,6 +123,8 @@ class ServedPipeline {
   std::uint64_t seen_head_ = 0;
   std::string last_change_;
 
+  std::atomic<std::uint64_t> gone_through_ = 0;  ///< log records below it
+
   mutable std::mutex mutex_;
   std::condition_variable_any woken_;
   std::deque<Job> jobs_;                      ///< under mutex_
@@ -133,7 +134,7 @@ class ServedPipeline {
   std::optional<std::string> failure_;        ///< under mutex_
   std::optional<std::string> feed_failure_;   ///< under mutex_
 
-  std::jthread ingest_;  ///< started and joined by the pipeline thread
+  std::jthread ingest_;  ///< joined by the pipeline thread
   std::jthread thread_;
 };
 

@@ -44,9 +44,9 @@ json metrics_json(const Metrics& metrics, const std::vector<std::string>& wanted
 }
 
 json baselines_json(const OpenPipeline& open) {
-  const auto& wanted = open.config.evaluate.metrics;
+  const auto& wanted = open.pipeline.config().evaluate.metrics;
   const Baselines& baselines = open.pipeline.scoreboard().baselines();
-  const bool regression = open.config.schema.task == Task::regression;
+  const bool regression = open.pipeline.config().schema.task == Task::regression;
   return {{regression ? "mean" : "majority", metrics_json(baselines.prior(), wanted)},
           {"no_change", metrics_json(baselines.no_change(), wanted)}};
 }
@@ -57,10 +57,11 @@ json learners_json(const OpenPipeline& open) {
   for (const ActiveLearner& learner : open.pipeline.learners()) {
     const auto found = scored.find(learner.version);
     if (found == scored.end()) continue;
-    learners.push_back({{"name", open.pipeline.recipe_name(learner.recipe)},
-                        {"version", learner.version},
-                        {"rows", found->second.rows()},
-                        {"metrics", metrics_json(found->second, open.config.evaluate.metrics)}});
+    learners.push_back(
+        {{"name", open.pipeline.recipe_name(learner.recipe)},
+         {"version", learner.version},
+         {"rows", found->second.rows()},
+         {"metrics", metrics_json(found->second, open.pipeline.config().evaluate.metrics)}});
   }
   return learners;
 }
@@ -71,10 +72,10 @@ json run_summary(OpenPipeline& open, Workspace& workspace, double seconds,
   const IngestCounts ingest = open.log->counts();
   const PipelineCounts& counts = pipeline.counts();
   const Scoreboard& board = pipeline.scoreboard();
-  const auto& wanted = open.config.evaluate.metrics;
+  const auto& wanted = open.pipeline.config().evaluate.metrics;
   const LabelCounts& labels = pipeline.labels();
   const std::uint64_t rows = pipeline.rows() - rows_before;
-  return {{"pipeline", open.config.pipeline},
+  return {{"pipeline", open.pipeline.config().pipeline},
           {"events",
            {{"accepted", ingest.accepted},
             {"duplicates", ingest.duplicates},
@@ -105,8 +106,8 @@ json run_summary(OpenPipeline& open, Workspace& workspace, double seconds,
           {"inconclusive", counts.inconclusive},
           {"superseded", counts.superseded},
           {"rollbacks", counts.rollbacks},
-          {"fingerprint", fingerprint(workspace.registry(), open.config.pipeline, *open.log,
-                                      *open.store)["fingerprint"]}};
+          {"fingerprint", fingerprint(workspace.registry(), open.pipeline.config().pipeline,
+                                      *open.log, *open.store)["fingerprint"]}};
 }
 
 std::string summary_text(const json& s) {

@@ -71,6 +71,7 @@ class Ingest::Impl : public RecordSink {
     store();  // what the log refused the last time
     const std::vector<SourceProgress> before = source.progress();
     source_name_ = before.empty() ? std::string() : before.front().name;
+    judged_ = source.ends_on_bad_records();
     std::exception_ptr failure;
     PollStatus status = PollStatus::ended;
     try {
@@ -182,7 +183,7 @@ class Ingest::Impl : public RecordSink {
   bool jumps(const Origin& origin) {
     const Millis newest = watermark_.max_time();
     if (newest == Watermark::kNone || event_.time <= newest + schema_.max_time_jump) return false;
-    if (++jumps_in_a_row_ > kMostJumpsInARow && !stop_reason_) {
+    if (judged_ && ++jumps_in_a_row_ > kMostJumpsInARow && !stop_reason_) {
       stop_reason_ = fmt::format(
           "{}: line {}: {} records without one between are more than {} ahead of the newest event "
           "time so far, {} (this one is at {}). If the jump is real, start a new workspace with a "
@@ -222,6 +223,7 @@ class Ingest::Impl : public RecordSink {
   void count(Outcome outcome, const std::string& reason) {
     ++ordinal_;
     if (on_outcome_) on_outcome_(outcome, reason);
+    if (!judged_) return;
     recent_.note(outcome == Outcome::dead_letter);
     if (stop_reason_ || !recent_.above(schema_.max_bad_share)) return;
     stop_reason_ = fmt::format(
@@ -247,7 +249,8 @@ class Ingest::Impl : public RecordSink {
   std::uint64_t ordinal_;  // of the next record
   std::uint64_t jumps_in_a_row_ = 0;
   bool closed_ = false;
-  BadShare recent_;
+  bool judged_ = true;  // whether the source being polled ends on bad records
+  BadShare recent_;     // of judged sources
   std::string last_refused_;
   std::optional<std::string> stop_reason_;  // what ends the input once all is stored
   std::string source_name_;

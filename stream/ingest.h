@@ -35,7 +35,7 @@ class Ingest {
 
   /// Polls once and appends what came; durable on return. Throws `Error{invalid}` when more than
   /// `max_bad_share` of the last 1,000 records (once there are 100) were dead letters, after
-  /// having stored them.
+  /// having stored them. Sources that don't end on bad records count in none of this.
   PollStatus pump(Source& source, std::size_t max_records);
 
   /// Hears of each record, in order, while it is polled: what will have become of it when `pump`

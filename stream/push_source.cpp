@@ -13,6 +13,15 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kMostRecordBytes = std::size_t{1} << 20;
 
+// What it costs while it waits.
+std::size_t bytes_of(const PushSource::Submission& submission) {
+  std::size_t bytes = 256 + submission.lines.size();
+  for (const PushSource::Served& served : submission.served) {
+    bytes += sizeof served + (served.vector.size() + served.answer.size()) * sizeof(float);
+  }
+  return bytes;
+}
+
 bool is_blank(std::string_view line) {
   return line.find_first_not_of(" \t\r") == std::string_view::npos;
 }
@@ -27,7 +36,7 @@ PushSource::~PushSource() = default;
 std::optional<std::future<std::vector<LineResult>>> PushSource::push(Submission submission) {
   Entry entry{std::move(submission), Clock::now(), {}, {}};
   auto result = entry.done.get_future();
-  const std::size_t bytes = entry.submission.lines.size();
+  const std::size_t bytes = bytes_of(entry.submission);
   {
     const std::lock_guard lock(mutex_);
     if (closed_) throw Error(ErrorKind::unavailable, name_ + ": is stopping and takes no more");
@@ -54,8 +63,11 @@ void PushSource::abandon(const std::exception_ptr& why) {
     const std::lock_guard lock(mutex_);
     closed_ = true;
     left.swap(queue_);
-    for (const Entry& entry : left) queued_bytes_ -= entry.submission.lines.size();
+    queued_bytes_ = 0;
   }
+  for (Entry& entry : handed_) entry.done.set_exception(why);
+  handed_.clear();
+  handed_bytes_ = 0;
   for (Entry& entry : left) entry.done.set_exception(why);
 }
 
@@ -78,14 +90,9 @@ PollStatus PushSource::pump(Ingest& ingest, std::size_t max_records) {
     ingest.on_outcome({});
     settle(nullptr);
     return status;
-  } catch (const Error& error) {
+  } catch (...) {
     ingest.on_outcome({});
     results_ = nullptr;
-    // Too many bad records: they are stored, with all that came between them.
-    if (error.kind() == ErrorKind::invalid) {
-      settle(nullptr);
-      return PollStatus::ready;
-    }
     settle(std::current_exception());
     throw;
   }
@@ -110,7 +117,7 @@ PollStatus PushSource::poll(std::size_t max_records, RecordSink& sink) {
   while (!queue_.empty() && taken < max_records) {
     handed_.push_back(std::move(queue_.front()));
     queue_.pop_front();
-    handed_bytes_ += handed_.back().submission.lines.size();
+    handed_bytes_ += bytes_of(handed_.back().submission);
     lock.unlock();
     taken += std::max<std::size_t>(1, hand_over(handed_.back(), sink));
     lock.lock();
@@ -138,8 +145,8 @@ std::size_t PushSource::hand_over(Entry& entry, RecordSink& sink) {
     } else if (const auto reason = decoder.decode(line, event_)) {
       sink.bad(origin, *reason);
     } else {
-      if (submission.served) {
-        const Served& served = *submission.served;
+      if (line_ <= submission.served.size()) {
+        const Served& served = submission.served[line_ - 1];
         event_.served = ServedAnswer{served.position, served.version, served.row,
                                      float_bytes(served.vector), float_bytes(served.answer)};
       }

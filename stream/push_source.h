@@ -55,8 +55,8 @@ class PushSource : public Source {
   struct Submission {
     std::string lines;
     bool labels_only = false;
-    bool urgent = true;            ///< somebody waits for it
-    std::optional<Served> served;  ///< then `lines` is one event
+    bool urgent = true;          ///< somebody waits for it
+    std::vector<Served> served;  ///< none, or one for each line
   };
 
   /// `name` is what dead letters call it.
@@ -68,7 +68,7 @@ class PushSource : public Source {
   std::optional<std::future<std::vector<LineResult>>> push(Submission submission);
   /// Nothing more is taken; what was taken is still pumped, until `poll` says `ended`.
   void close();
-  /// Nothing more is taken, and whoever waits gets `why`.
+  /// Nothing more is taken, and whoever waits gets `why`. Not while it is pumped.
   void abandon(const std::exception_ptr& why);
 
   /// How long a poll waits for records (default 50 ms). For the ingest thread.
@@ -85,6 +85,8 @@ class PushSource : public Source {
 
   PollStatus poll(std::size_t max_records, RecordSink& sink) override;
   std::vector<SourceProgress> progress() const override { return {}; }
+  /// Each pusher is told: bad records end nothing.
+  bool ends_on_bad_records() const override { return false; }
 
  private:
   struct Entry {

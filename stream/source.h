@@ -52,6 +52,9 @@ class Source {
   /// Throws `Error{unavailable}` when the input cannot be read.
   virtual PollStatus poll(std::size_t max_records, RecordSink& sink) = 0;
 
+  /// Whether too many bad records (`max_bad_share`), or times that jump, end it.
+  virtual bool ends_on_bad_records() const { return true; }
+
   /// Where to go on after the last record handed over: one for each input (a merged source has
   /// two).
   virtual std::vector<SourceProgress> progress() const = 0;

@@ -1,8 +1,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <optional>
-#include <regex>
+#include <string_view>
 #include <utility>
 
 #include "orchestrator/registry_json.h"
@@ -64,11 +65,33 @@ Response promote(Service& service, const Request& request) {
   return decided(pipeline.command(record, seen));
 }
 
+// "to": a version, a revision as "V@ROW", or nothing for the previous one.
+json rollback_target(const json& body) {
+  if (!body.contains("to") || body.at("to").is_null()) return {{"version", 0}};
+  if (!body.at("to").is_string()) return {{"version", required_number(body, "to")}};
+  const auto text = body.at("to").get<std::string>();
+  const std::size_t at = text.find('@');
+  const auto number = [](const std::string& digits) -> std::optional<std::uint64_t> {
+    const bool all = !digits.empty() && digits.size() <= 18 &&
+                     digits.find_first_not_of("0123456789") == std::string::npos;
+    return all ? std::optional(std::stoull(digits)) : std::nullopt;
+  };
+  const auto version = number(text.substr(0, at));
+  const auto row = at == std::string::npos ? std::nullopt : number(text.substr(at + 1));
+  if (!version || (at != std::string::npos && !row)) {
+    throw Error(ErrorKind::invalid,
+                fmt::format("\"to\": found {}, expected a version, or a revision as 12@34560",
+                            body.at("to").dump().substr(0, 100)));
+  }
+  json target{{"version", *version}};
+  if (row) target["row"] = *row;
+  return target;
+}
+
 Response roll_back(Service& service, const Request& request) {
   ServedPipeline& pipeline = pipeline_of(service, request);
   const json body = body_object(request, {"to", "reason"});
-  const bool named = body.contains("to") && !body.at("to").is_null();
-  const json arguments{{"version", named ? required_number(body, "to") : 0}};
+  const json arguments = rollback_target(body);
   const auto record = command_record("rollback", arguments, required_text(body, "reason"));
   const auto seen = seen_champion(request);
   if (!seen) return champion_needed();
@@ -94,24 +117,45 @@ Response steer(Service& service, const Request& request, const char* kind) {
 
 constexpr const char* kPolicyName = "policy";
 
-// "policy:LINE:COLUMN: path: message", a line each, as parse_config says it.
+/// Takes a number and the ": " or ":" after it off the front of `text`.
+std::optional<std::uint64_t> take_number(std::string_view& text) {
+  std::uint64_t number = 0;
+  const auto [at, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const auto size = static_cast<std::size_t>(at - text.data());
+  if (error != std::errc() || size >= text.size() || text[size] != ':') return std::nullopt;
+  text.remove_prefix(size + 1);
+  return number;
+}
+
+// "policy:LINE:COLUMN: path: message", as parse_config says it.
+json problem_json(std::string_view line) {
+  std::string_view rest = line;
+  const std::string start = std::string(kPolicyName) + ":";
+  json problem{{"message", line}, {"line", nullptr}, {"column", nullptr}, {"path", ""}};
+  if (!rest.starts_with(start)) return problem;
+  rest.remove_prefix(start.size());
+  const auto row = take_number(rest);
+  const auto column = row ? take_number(rest) : std::nullopt;
+  if (!column || !rest.starts_with(" ")) return problem;
+  rest.remove_prefix(1);
+  const std::size_t colon = rest.find_first_of(": ");
+  if (colon != std::string_view::npos && rest.substr(colon).starts_with(": ")) {
+    problem["path"] = rest.substr(0, colon);
+    rest.remove_prefix(colon + 2);
+  }
+  problem["message"] = rest;
+  problem["line"] = *row;
+  problem["column"] = *column;
+  return problem;
+}
+
 json problems_json(const std::string& text) {
-  static const std::regex line("policy:(\\d+):(\\d+): (?:([^ :]+): )?(.*)");
   json problems = json::array();
-  std::size_t begin = 0;
-  while (begin < text.size()) {
+  for (std::size_t begin = 0; begin < text.size();) {
     const std::size_t end = std::min(text.find('\n', begin), text.size());
-    const std::string one = text.substr(begin, end - begin);
+    if (end > begin)
+      problems.push_back(problem_json(std::string_view(text).substr(begin, end - begin)));
     begin = end + 1;
-    std::smatch match;
-    if (std::regex_match(one, match, line)) {
-      problems.push_back({{"message", match[4].str()},
-                          {"line", std::stoul(match[1].str())},
-                          {"column", std::stoul(match[2].str())},
-                          {"path", match[3].str()}});
-    } else if (!one.empty()) {
-      problems.push_back({{"message", one}, {"line", nullptr}, {"column", nullptr}, {"path", ""}});
-    }
   }
   return problems;
 }

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -15,6 +16,7 @@ using nlohmann::json;
 namespace {
 
 constexpr std::size_t kMostBatchBytes = std::size_t{16} << 20;
+constexpr std::size_t kMostLines = 10'000;  // each is answered
 constexpr std::size_t kMostPredictions = 10'000;
 constexpr std::string_view kFull = "Too much is waiting to be made durable: come again.";
 
@@ -49,6 +51,11 @@ Response append(Service& service, const Request& request, bool labels_only) {
   }
   if (request.body.find_first_not_of(" \t\r\n") == std::string::npos) {
     throw Error(ErrorKind::invalid, "the body is empty: expected JSON lines, one object each");
+  }
+  const auto lines_sent = std::count(request.body.begin(), request.body.end(), '\n');
+  if (static_cast<std::size_t>(lines_sent) > kMostLines) {
+    return problem(
+        413, fmt::format("The body has {} lines; {} are taken at once.", lines_sent, kMostLines));
   }
   const auto results = pipeline.append(request.body, labels_only);
   if (!results) return problem_try_again(429, 1, kFull);

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <map>
 #include <memory>
@@ -17,7 +18,8 @@ namespace {
 
 constexpr std::chrono::milliseconds kStreamTurn{1000};
 constexpr int kTurnsPerComment = 15;
-constexpr std::chrono::seconds kLongestPoll{20};
+constexpr std::chrono::milliseconds kLongestPoll{20'000};
+constexpr int kMostWaitingPolls = 32;  // past it a poll is answered at once
 constexpr std::uint64_t kLettersGrouped = 1000;
 
 json state_json(const ServedPipeline& pipeline, const Request& request) {
@@ -77,6 +79,18 @@ json sources_json(const ServedPipeline& pipeline, const EventLog& log) {
   return sources;
 }
 
+// A reason without what was found: "field `x`: found \"a\", …" is one kind with its like.
+std::string reason_kind(const std::string& reason) {
+  std::size_t end = reason.find("found ");
+  if (end == std::string::npos) end = reason.find_first_of("0123456789");
+  if (end == std::string::npos || end < 3) return reason;
+  std::string kind = reason.substr(0, end);
+  while (!kind.empty() && (kind.back() == ' ' || kind.back() == ':' || kind.back() == ',')) {
+    kind.pop_back();
+  }
+  return kind;
+}
+
 Response show_stream(Service& service, const Request& request) {
   ServedPipeline& pipeline = pipeline_of(service, request);
   const json state = json::parse(pipeline.view()->state);
@@ -87,7 +101,8 @@ Response show_stream(Service& service, const Request& request) {
     j[key] = state.at(key);
   }
   std::map<std::string, std::uint64_t> reasons;
-  for (const DeadLetter& letter : log->dead_letters(kLettersGrouped)) ++reasons[letter.reason];
+  for (const DeadLetter& letter : log->dead_letters(kLettersGrouped))
+    ++reasons[reason_kind(letter.reason)];
   j["dead_letters_by_reason"] = json::array();
   for (const auto& [reason, count] : reasons) {
     j["dead_letters_by_reason"].push_back({{"reason", reason}, {"count", count}});
@@ -130,7 +145,12 @@ Response poll_changes(Service& service, std::uint64_t after) {
   std::uint64_t last = changes.last();
   // What was given before a restart is unknown now: everything may have changed.
   if (after > last) return json_response({{"id", last}, {"changes", std::move(list)}});
-  for (const Changes::Change& change : changes.after(after, kLongestPoll)) {
+  // Each waiting poll holds a worker.
+  static std::atomic<int> waiting = 0;
+  const bool may_wait = waiting.fetch_add(1) < kMostWaitingPolls;
+  const auto news = changes.after(after, may_wait ? kLongestPoll : std::chrono::milliseconds(0));
+  --waiting;
+  for (const Changes::Change& change : news) {
     list.push_back(json::parse(change.data));
     last = change.id;
   }

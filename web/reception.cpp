@@ -139,7 +139,13 @@ void Reception::run() {
     take_newcomers(guests);
     const auto now = Clock::now();
     for (auto& guest : guests) {
-      if (now >= guest->deadline) expire(*guest);
+      if (now >= guest->deadline) {
+        try {
+          expire(*guest);
+        } catch (const std::exception&) {
+          guest->arrival.reset();  // no memory for an answer
+        }
+      }
     }
     std::erase_if(guests, [is_stopping](const auto& guest) {
       return !guest->arrival ||

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -113,12 +114,28 @@ void TokenStore::write_named(const std::vector<Tokens::Token>& tokens) const {
   write_secret(folder_ + "/tokens.json", list.dump(2) + "\n");
 }
 
+// One process changes the tokens at a time.
+class TokenStore::Lock {
+ public:
+  explicit Lock(const std::string& folder)
+      : file_(::open((folder + "/tokens.lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)) {
+    if (file_ < 0 || ::flock(file_, LOCK_EX) != 0) throw refused(folder + "/tokens.lock", "locked");
+  }
+  ~Lock() { ::close(file_); }
+  Lock(const Lock&) = delete;
+  Lock& operator=(const Lock&) = delete;
+
+ private:
+  int file_;
+};
+
 std::string TokenStore::add(const std::string& name, Role role) {
   constexpr std::string_view kAllowed =
       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
   if (name.empty() || name.size() > 64 || name.find_first_not_of(kAllowed) != std::string::npos) {
     throw Error(ErrorKind::invalid, "a token's name is 1 to 64 letters, digits, '.', '_' or '-'");
   }
+  const Lock lock(folder_);
   std::vector<Tokens::Token> tokens = named();
   const bool taken = std::any_of(tokens.begin(), tokens.end(),
                                  [&](const Tokens::Token& token) { return token.name == name; });
@@ -134,6 +151,7 @@ std::string TokenStore::add(const std::string& name, Role role) {
 }
 
 void TokenStore::revoke(const std::string& name) {
+  const Lock lock(folder_);
   std::vector<Tokens::Token> tokens = named();
   std::string names;
   for (const Tokens::Token& token : tokens) names += (names.empty() ? "" : ", ") + token.name;

@@ -31,6 +31,8 @@ class TokenStore {
   bool changed();
 
  private:
+  class Lock;
+
   std::vector<Tokens::Token> named() const;
   void write_named(const std::vector<Tokens::Token>& tokens) const;
 

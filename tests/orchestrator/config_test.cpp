@@ -56,9 +56,7 @@ json with(json config, const std::string& pointer, const json& value) {
   return config;
 }
 
-std::string source_folder() {
-  return FRESHET_SOURCE;
-}
+std::string source_folder() { return FRESHET_SOURCE; }
 
 TEST(Config, TenLinesAreEnoughAndHaveDefaultsThatWork) {
   const PipelineConfig config = parse(minimal());

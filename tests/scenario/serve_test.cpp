@@ -205,6 +205,24 @@ TEST_F(Serve, RollbackAndPromoteNeedTheChampionThatWasSeen) {
             404);
 }
 
+TEST_F(Serve, AHugeUnknownKeyInAPolicyIsAProblemLikeAnyOther) {
+  const ServedProgram served = start();
+  const std::string text = "{\"" + std::string(200'000, 'x') + "\": 1}";
+  const Reply reply = served.post(kPipeline + "/policy/check", json{{"text", text}}.dump());
+  EXPECT_EQ(reply.status, 200) << reply.body.substr(0, 200);
+  EXPECT_EQ(served.get("/livez").status, 200);
+}
+
+TEST_F(Serve, BadLinesEndNoFeed) {
+  const std::string file = scratch_.write("in.jsonl", joined(events_, 0, 3000));
+  const ServedProgram served(config_ + " -w " + workspace_ + " --input " + file + " --speed 2000");
+  std::string bad;
+  for (int i = 0; i < 1000; ++i) bad += "{bad\n";
+  EXPECT_EQ(served.post(kPipeline + "/events", bad).json().at("dead_letters"), 1000);
+  EXPECT_EQ(settled(served, 3000).at("position"), 3000);
+  EXPECT_EQ(served.post(kPipeline + "/events", std::string(30'000, '\n') + "{}").status, 413);
+}
+
 TEST_F(Serve, APolicyIsCheckedSavedAndInForceWithoutARestart) {
   ServedProgram served = start();
   ASSERT_EQ(append(served, 0, 4000).status, 200);

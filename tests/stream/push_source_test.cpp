@@ -38,9 +38,9 @@ class PushSourceTest : public LogFolderTest {
 TEST_F(PushSourceTest, EachLineHearsWhatBecameOfItOnceItIsDurable) {
   const auto log = open();
   Ingest ingest(schema_, *log);
-  auto first = source_.push({event(0) + "\n\n{\n" + event(0), false, true, std::nullopt});
-  auto second = source_.push(
-      {R"({"id": "e0", "label": 1, "time": "2024-01-01T01:00:00Z"})", true, true, std::nullopt});
+  auto first = source_.push({event(0) + "\n\n{\n" + event(0), false, true, {}});
+  auto second =
+      source_.push({R"({"id": "e0", "label": 1, "time": "2024-01-01T01:00:00Z"})", true, true, {}});
   ASSERT_TRUE(first && second);
   EXPECT_EQ(source_.waiting(), 2U);
   EXPECT_EQ(source_.pump(ingest, 100), PollStatus::ready);
@@ -60,7 +60,7 @@ TEST_F(PushSourceTest, AServedAnswerIsLoggedWithItsQuestion) {
   const auto log = open();
   Ingest ingest(schema_, *log);
   PushSource::Served served{7, 3, 64, {1.5F, -2.0F}, {0.25F}};
-  auto pushed = source_.push({event(0), false, true, served});
+  auto pushed = source_.push({event(0), false, true, {served}});
   source_.pump(ingest, 100);
   EXPECT_EQ(pushed->get().front().outcome, Outcome::accepted);
   Event event;
@@ -78,22 +78,22 @@ TEST_F(PushSourceTest, AServedAnswerIsLoggedWithItsQuestion) {
 }
 
 TEST_F(PushSourceTest, MoreThanItsBytesMustComeAgain) {
-  PushSource small(schema_, "http", {.bytes = 80, .gather = std::chrono::milliseconds(15)});
+  PushSource small(schema_, "http", {.bytes = 400, .gather = std::chrono::milliseconds(15)});
   const std::string line = event(0);
-  EXPECT_TRUE(small.push({line, false, true, std::nullopt}));
-  EXPECT_FALSE(small.push({line, false, true, std::nullopt}));
+  EXPECT_TRUE(small.push({line, false, true, {}}));
+  EXPECT_FALSE(small.push({line, false, true, {}}));
   const auto log = open();
   Ingest ingest(schema_, *log);
   small.pump(ingest, 100);
-  EXPECT_TRUE(small.push({line, false, true, std::nullopt}));
+  EXPECT_TRUE(small.push({line, false, true, {}}));
 }
 
 TEST_F(PushSourceTest, WhatWasTakenBeforeCloseIsFinished) {
   const auto log = open();
   Ingest ingest(schema_, *log);
-  auto pushed = source_.push({event(0), false, false, std::nullopt});
+  auto pushed = source_.push({event(0), false, false, {}});
   source_.close();
-  EXPECT_THROW(source_.push({event(1), false, true, std::nullopt}), Error);
+  EXPECT_THROW(source_.push({event(1), false, true, {}}), Error);
   EXPECT_EQ(source_.pump(ingest, 100), PollStatus::ready);
   EXPECT_EQ(source_.pump(ingest, 100), PollStatus::ended);
   EXPECT_EQ(pushed->get().size(), 1U);
@@ -102,7 +102,7 @@ TEST_F(PushSourceTest, WhatWasTakenBeforeCloseIsFinished) {
 TEST_F(PushSourceTest, ARefusedAppendIsTheAnswer) {
   const auto log = open();
   Ingest ingest(schema_, *log);
-  auto pushed = source_.push({event(0), false, true, std::nullopt});
+  auto pushed = source_.push({event(0), false, true, {}});
   {
     const FileSizeLimit full(0);
     EXPECT_THROW(source_.pump(ingest, 100), Error);
@@ -115,10 +115,10 @@ TEST_F(PushSourceTest, TooManyBadLinesDoNotEndIt) {
   Ingest ingest(schema_, *log);
   std::string lines;
   for (int i = 0; i < 300; ++i) lines += "no\n";
-  auto bad = source_.push({lines, false, true, std::nullopt});
+  auto bad = source_.push({lines, false, true, {}});
   EXPECT_EQ(source_.pump(ingest, 1000), PollStatus::ready);
   EXPECT_EQ(bad->get().size(), 300U);
-  auto good = source_.push({event(0), false, true, std::nullopt});
+  auto good = source_.push({event(0), false, true, {}});
   source_.pump(ingest, 1000);
   EXPECT_EQ(good->get().front().outcome, Outcome::accepted);
 }
