@@ -97,7 +97,7 @@ int stats(const EventArguments& a) {
         {{"name", input.name}, {"offset", input.offset}, {"records", input.records}});
   }
   if (a.json) {
-    fmt::print("{}\n", j.dump(2));
+    fmt::print("{}\n", j.dump(2, ' ', false, json::error_handler_t::replace));
     return kDone;
   }
   fmt::print("{} positions: {} accepted, {} duplicates, {} late, {} dead letters\n",

@@ -117,7 +117,7 @@ int steer(const PipelineArguments& a, const std::string& kind) {
   record.reason = a.reason;
   open.command(workspace, record);
   for (const Decision& decision : open.pipeline.take_news()) {
-    fmt::print("{}\n", a.json ? decision_json(decision).dump() : decision_line(decision));
+    fmt::print("{}\n", a.json ? json_text(decision_json(decision)) : decision_line(decision));
   }
   return kDone;
 }

@@ -44,14 +44,14 @@ struct Opened {
 int list(const RegistryArguments& a) {
   Opened opened(a);
   const json versions = versions_json(opened.registry(), opened.name);
-  fmt::print("{}", a.json ? versions.dump(2) + "\n" : versions_text(versions));
+  fmt::print("{}", a.json ? json_text(versions, 2) + "\n" : versions_text(versions));
   return kDone;
 }
 
 int show(const RegistryArguments& a) {
   Opened opened(a);
   const json version = version_json(opened.registry(), opened.name, a.version);
-  fmt::print("{}\n", a.json ? version.dump(2) : version_text_for_people(version));
+  fmt::print("{}\n", a.json ? json_text(version, 2) : version_text_for_people(version));
   return kDone;
 }
 
@@ -59,7 +59,7 @@ int history(const RegistryArguments& a) {
   Opened opened(a);
   if (a.at.empty()) {
     for (const Decision& decision : opened.registry().decisions(opened.name)) {
-      fmt::print("{}\n", a.json ? decision_json(decision).dump() : decision_line(decision));
+      fmt::print("{}\n", a.json ? json_text(decision_json(decision)) : decision_line(decision));
     }
     return kDone;
   }
@@ -74,7 +74,7 @@ int history(const RegistryArguments& a) {
     return kNegative;
   }
   if (a.json) {
-    fmt::print("{}\n", decision_json(*live).dump(2));
+    fmt::print("{}\n", json_text(decision_json(*live), 2));
   } else {
     fmt::print("live at {}: version {} (since {}, {}@{})\nwhy: {}: {}\n", format_time(*time),
                live->to_version, format_time(live->time), live->to_version, live->to_row,
@@ -99,7 +99,7 @@ int command(const RegistryArguments& a, const std::string& kind) {
   record.reason = a.reason;
   open.command(workspace, record);
   for (const Decision& decision : open.pipeline.take_news()) {
-    fmt::print("{}\n", a.json ? decision_json(decision).dump() : decision_line(decision));
+    fmt::print("{}\n", a.json ? json_text(decision_json(decision)) : decision_line(decision));
   }
   return kDone;
 }

@@ -2,12 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <utility>
 
 #include <nlohmann/json.hpp>
 
 #include "registry/registry.h"
+#include "stream/utf8.h"
 
 namespace freshet {
 
@@ -53,6 +55,14 @@ PipelineConfig choose_config(Workspace& workspace, const std::string& name,
   }
   PipelineConfig config = parse_config(*recorded, "recorded config");
   if (!file || *file == config) return config;
+  for (const AppliedConfig& applied : applied_configs(workspace.registry(), name)) {
+    if (parse_config(applied.before.dump(), "recorded config") != *file) continue;
+    fmt::print(stderr,
+               "pipeline {}: the config file is the one from before a policy change; going on with "
+               "the recorded config (freshet pipeline show)\n",
+               name);
+    return config;
+  }
   std::string message = fmt::format(
       "the workspace was made with another config of pipeline \"{}\"; it differs in:\n", name);
   for (const ConfigDifference& difference : differences(config, *file)) {
@@ -130,8 +140,31 @@ OpenPipeline::OpenPipeline(Workspace& workspace, const std::string& name,
   pipeline.replay(std::move(commands));
 }
 
+std::string checked_reason(const std::string& text) {
+  constexpr std::size_t kMostBytes = 4000;
+  const auto begin = text.find_first_not_of(" \t\r\n");
+  const std::string reason = begin == std::string::npos
+                                 ? ""
+                                 : text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
+  const auto control = std::find_if(reason.begin(), reason.end(), [](char c) {
+    return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+  });
+  const auto defect = utf8_defect(reason);
+  if (reason.empty() || reason.size() > kMostBytes || defect || control != reason.end()) {
+    throw Error(ErrorKind::invalid,
+                fmt::format("the reason {}: expected one line of text, 1 to {} bytes of UTF-8",
+                            reason.empty()               ? "is empty"
+                            : defect                     ? "has " + *defect
+                            : reason.size() > kMostBytes ? "is too long"
+                                                         : "has control characters",
+                            kMostBytes));
+  }
+  return reason;
+}
+
 void OpenPipeline::command(Workspace& workspace, CommandRecord record,
                            std::optional<std::uint64_t> expected_champion) {
+  record.reason = checked_reason(record.reason);
   // What was recorded is in force before anything new is.
   while (!pipeline.replayed() && pipeline.advance(log->head(), 1)) {
   }

@@ -48,6 +48,10 @@ class OpenPipeline {
 /// The config that a pipeline began with, before any was applied.
 PipelineConfig first_config(const Registry& registry, const std::string& name);
 
+/// A command's reason without blanks at its ends. Throws Error{invalid} unless it is one line of 1
+/// to 4,000 bytes of UTF-8.
+std::string checked_reason(const std::string& text);
+
 /// What makes two logs incompatible, as text: the schema and the tick.
 std::string log_description(const PipelineConfig& config);
 

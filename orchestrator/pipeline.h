@@ -143,6 +143,7 @@ class Pipeline {
   void serve(ServedRevision revision, Decision decision);
   void promote_version(std::uint64_t version, Decision decision);
   void take_recipe_place(const Candidate& candidate);
+  void end_trial_by_hand(std::uint64_t candidate);
   void supersede_trials(std::uint64_t except);
   void start_probation(std::uint64_t version, const Trial* trial);
   void end_probation();

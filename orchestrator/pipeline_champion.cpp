@@ -85,6 +85,16 @@ void Pipeline::take_recipe_place(const Candidate& candidate) {
   learners_.push_back(learner);
 }
 
+// Whoever promotes by hand ends the evaluation that was under way: its record is as of now.
+void Pipeline::end_trial_by_hand(std::uint64_t candidate) {
+  for (const Trial& trial : trials_) {
+    if (trial.candidate != candidate) continue;
+    record_trial(trial, "superseded", "promoted_by_hand",
+                 "Superseded: the operator promoted the candidate.");
+    ++counts_.superseded;
+  }
+}
+
 void Pipeline::supersede_trials(std::uint64_t except) {
   for (const Trial& trial : trials_) {
     if (trial.candidate == except) continue;
@@ -159,6 +169,7 @@ void Pipeline::promote(std::uint64_t version, const std::string& reason) {
   if (probation_) end_probation();
   Decision receipt = new_decision("promoted", reason);
   receipt.actor = "operator";
+  end_trial_by_hand(version);
   promote_version(version, std::move(receipt));
 }
 

@@ -238,7 +238,7 @@ PipelineView PipelineViewer::look(const OpenPipeline& open, const EventLog& log)
   }
   view.last_decision = last_ ? last_->sequence : 0;
   view.last_evaluation = last_evaluation_;
-  view.features = features_json(open).dump();
+  view.features = json_text(features_json(open));
   const ServedRevision* previous = pipeline.previous();
   json j{{"pipeline", open.pipeline.config().pipeline},
          {"task", task_name(open.pipeline.config().schema.task)},
@@ -272,7 +272,7 @@ PipelineView PipelineViewer::look(const OpenPipeline& open, const EventLog& log)
     j["evaluations"].push_back(std::move(evaluation));
   }
   add_counts(view, j);
-  view.state = j.dump();
+  view.state = json_text(j);
   return view;
 }
 

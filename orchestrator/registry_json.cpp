@@ -34,6 +34,10 @@ json one_version(const Version& version, const std::vector<AliasRecord>& aliases
 
 }  // namespace
 
+std::string json_text(const json& value, int indent) {
+  return value.dump(indent, ' ', false, json::error_handler_t::replace);
+}
+
 json decision_json(const Decision& d) {
   json j{{"sequence", d.sequence},
          {"kind", d.kind},

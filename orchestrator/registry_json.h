@@ -11,6 +11,8 @@ namespace freshet {
 // Registry records as JSON, with the words of the design, and as text for people.
 
 nlohmann::json decision_json(const Decision& decision);
+/// JSON as text, whatever bytes its texts hold: what is no UTF-8 is replaced.
+std::string json_text(const nlohmann::json& value, int indent = -1);
 nlohmann::json evaluation_json(const EvaluationRecord& evaluation, bool with_series);
 
 /// All versions, with the aliases that point at them.

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "orchestrator/policy_change.h"
+#include "orchestrator/registry_json.h"
 #include "stream/demo_source.h"
 #include "stream/ingest.h"
 #include "stream/paced_source.h"
@@ -134,7 +135,7 @@ void ServedPipeline::fail(const std::string& what) {
     if (!failure_) failure_ = what;
   }
   woken_.notify_all();
-  changes_.publish(nlohmann::json{{"pipeline", name_}, {"failure", what}}.dump());
+  changes_.publish(json_text({{"pipeline", name_}, {"failure", what}}));
 }
 
 // --- the ingest thread
@@ -209,7 +210,7 @@ void ServedPipeline::note_feed_failure(const std::string& what) {
     const std::lock_guard lock(mutex_);
     feed_failure_ = what;
   }
-  changes_.publish(nlohmann::json{{"pipeline", name_}, {"input", what}}.dump());
+  changes_.publish(json_text({{"pipeline", name_}, {"input", what}}));
 }
 
 // --- the pipeline thread

@@ -19,6 +19,7 @@ std::vector<std::string> verify_workspace(Workspace& workspace, const std::strin
       damage.push_back(what + ": " + error.what());
     }
   };
+  attempt("registry", [&] { workspace.registry().check(); });
   std::set<std::string> seen;
   for (const Revision& revision : workspace.registry().all_revisions(pipeline)) {
     for (const std::string& sha256 : {revision.artifact, revision.learner_state}) {

@@ -139,6 +139,14 @@ class SqliteRegistry : public Registry {
     });
   }
 
+  void check() const override {
+    guarded(path_, [&] {
+      const std::string health = database_.execAndGet("PRAGMA integrity_check(1)").getString();
+      if (health == "ok") return;
+      throw Error(ErrorKind::corrupt, fmt::format("{}: {}", path_, health));
+    });
+  }
+
   std::vector<CommandRecord> commands(const std::string& pipeline) const override {
     return select<CommandRecord>(pipeline, "commands", "ORDER BY position, sequence");
   }

@@ -145,6 +145,9 @@ class Registry {
   static std::unique_ptr<Registry> open_reader(const std::string& path);
   virtual ~Registry() = default;
 
+  /// Reads the whole file. Throws Error{corrupt} saying what is damaged.
+  virtual void check() const = 0;
+
   virtual std::vector<std::string> pipelines() const = 0;
   /// The recorded config (canonical JSON with defaults); nullopt if the pipeline is unknown.
   virtual std::optional<std::string> config(const std::string& pipeline) const = 0;

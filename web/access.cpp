@@ -135,6 +135,12 @@ std::optional<Identity> Tokens::find(std::string_view token) const {
   return found;
 }
 
+bool Access::knows(const std::string& token_name) const {
+  const auto all = tokens_.list();
+  return std::any_of(all.begin(), all.end(),
+                     [&](const Tokens::Token& token) { return token.name == token_name; });
+}
+
 void Access::listening_on(const std::string& address, int port) {
   hosts_.clear();
   const std::string own =

@@ -71,6 +71,8 @@ class Access {
   void listening_on(const std::string& address, int port);
 
   bool has_tokens() const { return !tokens_.empty(); }
+  /// Whether there is a token of that name.
+  bool knows(const std::string& token_name) const;
 
   /// 421 naming --allow-host unless Host is 127.0.0.1, localhost, [::1] or the address listened on,
   /// with the port, or a configured name; 403 for an Origin other than Host's.

@@ -68,7 +68,7 @@ Response list_versions(Service& service, const Request& request) {
     add_state(*view, version);
     items.push_back(std::move(version));
   }
-  return paged(items, "version", page_of(request));
+  return paged(items, "version", Order::ascending, page_of(request));
 }
 
 Response show_version(Service& service, const Request& request) {
@@ -123,7 +123,7 @@ Response list_evaluations(Service& service, const Request& request) {
   for (const EvaluationRecord& record : evaluations(workspace, pipeline)) {
     items.push_back(named_evaluation(workspace, pipeline, record));
   }
-  return paged(items, "evaluation", page_of(request));
+  return paged(items, "evaluation", Order::descending, page_of(request));
 }
 
 EvaluationRecord find_evaluation(const Workspace& workspace, const ServedPipeline& pipeline,
@@ -216,7 +216,7 @@ Response list_decisions(Service& service, const Request& request) {
     if (decision->sequence <= since || (!kind.empty() && decision->kind != kind)) continue;
     items.push_back(decision_json(*decision));
   }
-  return paged(items, "sequence", page_of(request));
+  return paged(items, "sequence", Order::descending, page_of(request));
 }
 
 }  // namespace

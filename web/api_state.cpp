@@ -131,7 +131,7 @@ Response list_letters(Service& service, const Request& request) {
                      {"raw", letter.raw},
                      {"kind", kind}});
   }
-  return paged(items, "number", page);
+  return paged(items, "number", Order::descending, page);
 }
 
 Response list_features(Service& service, const Request& request) {
@@ -178,8 +178,9 @@ Response stream_changes(Service& service, const Request& request) {
       last_event.empty() ? changes.last() : parse_event_id(last_event, "Last-Event-ID");
   Response response;
   response.content_type = "text/event-stream";
-  response.stream = [&changes, last = std::min(from, changes.last()),
-                     turns = 0](const Response::Write& write) mutable {
+  response.stream = [&changes, last = std::min(from, changes.last()), turns = 0,
+                     still = request.is_still_let_in](const Response::Write& write) mutable {
+    if (still && !still()) return false;
     if (turns == 0 && !write("retry: 2000\n\n")) return false;
     const auto news = changes.after(last, kStreamTurn);
     for (const Changes::Change& change : news) {

@@ -64,9 +64,9 @@ Page page_of(const Request& request) {
   return page;
 }
 
-Response paged(const std::vector<json>& items, const char* key, const Page& page) {
+Response paged(const std::vector<json>& items, const char* key, Order order, const Page& page) {
   const auto number = [&](const json& item) { return item.at(key).get<std::uint64_t>(); };
-  const bool descending = items.size() > 1 && number(items.front()) > number(items.back());
+  const bool descending = order == Order::descending;
   json list = json::array();
   json next;
   for (const json& item : items) {

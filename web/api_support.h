@@ -28,7 +28,9 @@ Page page_of(const Request& request);
 
 /// {"items": […], "next": cursor or null} of a list whose items have ascending or descending
 /// numbers under `key`; those after the cursor.
-Response paged(const std::vector<nlohmann::json>& items, const char* key, const Page& page);
+enum class Order { ascending, descending };
+Response paged(const std::vector<nlohmann::json>& items, const char* key, Order order,
+               const Page& page);
 
 /// The body as a JSON object with no other keys than these. Throws Error{invalid}.
 nlohmann::json body_object(const Request& request, const std::vector<std::string>& keys);

@@ -108,6 +108,11 @@ std::variant<Gate::Admission, Response> Gate::admit(const RequestHead& head) con
     if (found != head.headers.end()) request.headers.insert(*found);
   }
   request.role = identity.role;
+  if (needed != Role::none) {
+    request.is_still_let_in = [&access = access_, name = identity.name] {
+      return access.knows(name);
+    };
+  }
   request.token_name = std::move(identity.name);
   return admission;
 }

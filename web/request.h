@@ -23,7 +23,9 @@ struct Request {
   std::string body;
   Role role = Role::none;
   std::string token_name;  ///< whose token let it in; empty: a route for everybody
-  std::string id;          ///< also in the answer's X-Request-Id
+  /// Whether that token holds still, for answers that go on; unset for a route for everybody.
+  std::function<bool()> is_still_let_in;
+  std::string id;  ///< also in the answer's X-Request-Id
 
   /// A header's value; empty if it was not sent. Repeated ones are joined with ", ".
   std::string header(const std::string& lower_case_name) const {

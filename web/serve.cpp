@@ -11,6 +11,7 @@
 #include <exception>
 #include <fstream>
 #include <memory>
+#include <set>
 #include <thread>
 #include <utility>
 
@@ -152,14 +153,25 @@ std::unique_ptr<Service> start_service(const ServeOptions& options) {
   return service;
 }
 
-void wait_for_stop(TokenStore& store, const std::string& token, Tokens& tokens,
-                   const ServerLog& log) {
+// Each failure once, when it comes.
+void log_failures(const Service& service, const ServerLog& log, std::set<std::string>& logged) {
+  for (const auto& pipeline : service.pipelines()) {
+    for (const auto& failure : {pipeline->failure(), pipeline->feed_failure()}) {
+      if (failure && logged.insert(*failure).second) log.warn(*failure);
+    }
+  }
+}
+
+void wait_for_stop(const Service& service, TokenStore& store, const std::string& token,
+                   Tokens& tokens, const ServerLog& log) {
+  std::set<std::string> logged;
   while (!stop_requested) {
     std::this_thread::sleep_for(kTurn);
+    log_failures(service, log, logged);
     if (!store.changed()) continue;
     try {
       load_tokens(store, token, tokens);
-    } catch (const Error& error) {
+    } catch (const std::exception& error) {
       log.warn(fmt::format("tokens stay as they were: {}", error.what()));
     }
   }
@@ -205,13 +217,18 @@ int serve(const ServeOptions& options) {
   const std::string url = fmt::format("{}://{}{}{}:{}", tls ? "https" : "http", v6 ? "[" : "",
                                       address, v6 ? "]" : "", server.port());
   service.workspace().announce(url);
-  fmt::print("listening on {}\nopen {}/login?token={}\n", url, url, token);
+  // A token that was given is a secret of who gave it: it stays out of journals.
+  const bool given = std::getenv("FRESHET_TOKEN") != nullptr || !options.token_file.empty();
+  fmt::print("listening on {}\nopen {}/login?token={}\n", url, url, given ? "…" : token);
   std::fflush(stdout);
-  wait_for_stop(store, token, tokens, log);
+  wait_for_stop(service, store, token, tokens, log);
   log.info("stopping: finishing what was accepted");
   service.changes().close();
   server.stop();
-  return 0;
+  const bool failed =
+      std::any_of(service.pipelines().begin(), service.pipelines().end(),
+                  [](const auto& pipeline) { return pipeline->failure().has_value(); });
+  return failed ? 1 : 0;
 }
 
 }  // namespace freshet

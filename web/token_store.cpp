@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <system_error>
@@ -51,6 +52,10 @@ std::optional<std::string> read_file(const std::string& path) {
   if (!in) {
     if (errno == ENOENT) return std::nullopt;
     throw refused(path, "read");
+  }
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error)) {
+    throw Error(ErrorKind::corrupt, path + ": is no regular file");
   }
   std::string text(std::istreambuf_iterator<char>(in), {});
   if (text.size() > kMostBytes) {
@@ -97,9 +102,12 @@ std::vector<Tokens::Token> TokenStore::named() const {
   if (!list.is_array()) throw wrong();
   for (const json& entry : list) {
     if (!entry.is_object()) throw wrong();
-    const auto role = role_named(entry.value("role", ""));
-    Tokens::Token token{entry.value("name", ""), role.value_or(Role::none),
-                        entry.value("sha256", "")};
+    const auto text_of = [&](const char* key) {
+      const auto at = entry.find(key);
+      return at != entry.end() && at->is_string() ? at->get<std::string>() : std::string();
+    };
+    const auto role = role_named(text_of("role"));
+    Tokens::Token token{text_of("name"), role.value_or(Role::none), text_of("sha256")};
     if (!role || token.name.empty() || token.hash.size() != 64) throw wrong();
     tokens.push_back(std::move(token));
   }
