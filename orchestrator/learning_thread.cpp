@@ -9,6 +9,17 @@
 
 namespace freshet {
 
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// The time, where somebody wants to know.
+Clock::time_point now_for(const WorkTimes* times) {
+  return times == nullptr ? Clock::time_point() : Clock::now();
+}
+
+}  // namespace
+
 LearningThread::LearningThread(const PipelineConfig& config, RowStore& store,
                                std::string store_path)
     : config_(config),
@@ -167,11 +178,15 @@ LearningThread::Standing LearningThread::study(Learner& learner, const Segment& 
   const std::size_t outputs = learner.spec().outputs;
   std::vector<float> answers(segment.questions * outputs);
   std::uint32_t answered = 0;
+  Clock::duration scoring{};
+  const auto begin = now_for(times_);
   const auto answer_until = [&](std::uint32_t end) {
     if (end == answered) return;
+    const auto asked = now_for(times_);
     learner.model()->predict(segment.vectors.data() + answered * width, end - answered,
                              answers.data() + answered * outputs);
     answered = end;
+    scoring += now_for(times_) - asked;
   };
   for (std::size_t i = 0; i < segment.rows.size(); ++i) {
     const Segment::KnownRow& row = segment.rows[i];
@@ -179,6 +194,10 @@ LearningThread::Standing LearningThread::study(Learner& learner, const Segment& 
     learner.learn(segment.row_vectors.data() + i * width, static_cast<float>(row.label));
   }
   answer_until(segment.questions);
+  if (times_ != nullptr) {
+    if (segment.questions > 0) times_->score.add(scoring);
+    if (!segment.rows.empty()) times_->learn.add(Clock::now() - begin - scoring);
+  }
   Standing after = standing(learner);
   after.answers = std::move(answers);
   return after;
@@ -241,6 +260,7 @@ void LearningThread::train(Order& order) {
     const std::lock_guard lock(order_mutex_);
     return order.dropped;
   };
+  const auto begin = now_for(times_);
   try {
     const auto rows = RowStore::open_reader(store_path_);
     order.trained = retrain(spec(order.recipe), order.recipe, order.order.seed, order.order.begin,
@@ -249,6 +269,7 @@ void LearningThread::train(Order& order) {
   } catch (const std::exception& e) {
     order.error = e.what();
   }
+  if (times_ != nullptr) times_->train.add(Clock::now() - begin);
 }
 
 Snapshot LearningThread::snapshot(std::uint64_t version) {

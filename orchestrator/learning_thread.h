@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "orchestrator/learning.h"
+#include "orchestrator/work_times.h"
 #include "stream/row_store.h"
 #include "trainer/learner.h"
 
@@ -49,6 +50,8 @@ class LearningThread : public Learning {
   /// Makes the worker wait a random while before each order: for tests that prove that its speed
   /// changes no result.
   void delay_worker(std::uint64_t seed) { worker_delay_seed_ = seed; }
+  /// Tells how long work takes (nullptr: nobody). Before the first learner; must outlive this.
+  void tell(WorkTimes* times) { times_ = times; }
 
  private:
   /// How a learner stands at the end of a segment.
@@ -95,6 +98,7 @@ class LearningThread : public Learning {
   std::vector<Recipe> recipes_;
   std::map<std::uint64_t, Student> students_;
   std::optional<std::uint64_t> worker_delay_seed_;
+  WorkTimes* times_ = nullptr;
 
   std::mutex segment_mutex_;
   std::condition_variable_any segment_changed_;

@@ -112,6 +112,7 @@ OpenPipeline::OpenPipeline(Workspace& workspace, const std::string& name,
       journal(workspace, name, *store),
       pipeline(starting_config(workspace, name), *reader, *store, learning, journal) {
   if (knobs.worker_delay) learning.delay_worker(*knobs.worker_delay);
+  learning.tell(knobs.times);
   auto lock = workspace.use_registry();
   const std::optional<CheckpointRecord> checkpoint = workspace.registry().checkpoint(name);
   std::vector<CommandRecord> commands = workspace.registry().commands(name);

@@ -7,6 +7,7 @@
 #include "orchestrator/config.h"
 #include "orchestrator/learning_thread.h"
 #include "orchestrator/pipeline.h"
+#include "orchestrator/work_times.h"
 #include "orchestrator/workspace.h"
 #include "orchestrator/workspace_journal.h"
 #include "stream/event_log.h"
@@ -18,6 +19,7 @@ namespace freshet {
 struct RunKnobs {
   std::size_t read_chunk = 4096;              ///< records polled at a time
   std::optional<std::uint64_t> worker_delay;  ///< seed of random delays in the worker
+  WorkTimes* times = nullptr;                 ///< told how long learning takes; must outlive it
 };
 
 /// A pipeline of an owned workspace with all it needs, at its last checkpoint, ready to go on.

@@ -196,6 +196,8 @@ void PipelineViewer::note(const Decision& decision) {
   last_ = decision;
   if (changes_champion(decision.kind)) last_served_ = decision;
   last_evaluation_ = std::max(last_evaluation_, decision.evaluation);
+  const bool promotes = decision.kind == "promoted" || decision.kind == "approval_requested";
+  if (promotes && decision.evaluation != 0 && decision.actor == "policy") ++promote_verdicts_;
   figures_due_ = {};
 }
 
@@ -238,6 +240,7 @@ PipelineView PipelineViewer::look(const OpenPipeline& open, const EventLog& log)
   }
   view.last_decision = last_ ? last_->sequence : 0;
   view.last_evaluation = last_evaluation_;
+  view.promote_verdicts = promote_verdicts_;
   view.features = json_text(features_json(open));
   const ServedRevision* previous = pipeline.previous();
   json j{{"pipeline", open.pipeline.config().pipeline},

@@ -29,6 +29,8 @@ struct PipelineView {
   IngestCounts ingest;
   LabelCounts labels;
   PipelineCounts counts;
+  std::uint64_t promote_verdicts =
+      0;  ///< evaluations that ended so, whether it was followed or not
   std::uint64_t open_questions = 0;
   double live_loss = 0;   ///< mean judged loss of all settled rows, as served
   double prior_loss = 0;  ///< the running prior's on the same rows
@@ -58,6 +60,7 @@ class PipelineViewer {
   std::optional<Decision> last_;
   std::optional<Decision> last_served_;  ///< the last one that changed the champion
   std::uint64_t last_evaluation_ = 0;
+  std::uint64_t promote_verdicts_ = 0;
   Clock::time_point rate_since_;
   std::uint64_t rate_head_ = 0;
   bool rate_begun_ = false;

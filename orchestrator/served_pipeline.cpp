@@ -34,7 +34,7 @@ ServedPipeline::ServedPipeline(Workspace& workspace, const std::string& name,
       name_(name),
       feed_(std::move(feed)),
       changes_(changes),
-      open_(std::make_unique<OpenPipeline>(workspace, name, file, RunKnobs{})),
+      open_(std::make_unique<OpenPipeline>(workspace, name, file, knobs())),
       counts_log_(EventLog::open_reader(workspace.log_path(name))),
       schema_(open_->config.schema),
       pushed_(schema_, "http"),
@@ -46,6 +46,12 @@ ServedPipeline::ServedPipeline(Workspace& workspace, const std::string& name,
   publish(true);
   start_ingest();
   thread_ = std::jthread([this](const std::stop_token& stop) { pipeline_loop(stop); });
+}
+
+RunKnobs ServedPipeline::knobs() {
+  RunKnobs knobs;
+  knobs.times = &times_;
+  return knobs;
 }
 
 ServedPipeline::~ServedPipeline() {
@@ -63,7 +69,10 @@ std::optional<std::vector<LineResult>> ServedPipeline::append(std::string lines,
 
 std::optional<std::vector<ServedPipeline::Prediction>> ServedPipeline::predict(
     const std::vector<std::string>& events, const PredictOptions& options) {
+  const auto begin = Clock::now();
   std::vector<Answer> answers = predictor_->answer(events);
+  times_.predict.add(Clock::now() - begin);
+  predictions_ += answers.size();
   std::vector<Prediction> predictions(answers.size());
   std::future<std::vector<LineResult>> recorded;
   if (options.record) {

@@ -85,6 +85,9 @@ class ServedPipeline {
   /// Records that wait to be appended, and their bytes.
   std::size_t queued() const { return pushed_.waiting(); }
   std::size_t queued_bytes() const { return pushed_.waiting_bytes(); }
+  /// Events it answered since it was opened.
+  std::uint64_t predictions() const { return predictions_; }
+  const WorkTimes& times() const { return times_; }
 
  private:
   using Decide = std::function<std::vector<Decision>()>;
@@ -93,6 +96,7 @@ class ServedPipeline {
     std::promise<std::vector<Decision>> done;
   };
 
+  RunKnobs knobs();
   void start_ingest();
   void ingest_loop();
   std::unique_ptr<Source> open_feed(std::size_t index);
@@ -112,6 +116,8 @@ class ServedPipeline {
   const std::string name_;
   const FeedOptions feed_;
   Changes& changes_;
+  WorkTimes times_;
+  std::atomic<std::uint64_t> predictions_{0};
   std::unique_ptr<OpenPipeline> open_;    ///< the pipeline thread's; its `log` the ingest thread's
   std::unique_ptr<EventLog> counts_log_;  ///< the pipeline thread's, for views
   const Schema schema_;                   ///< never changes in a workspace

@@ -22,6 +22,7 @@
 #include "stream/error.h"
 #include "web/api_schemas.h"
 #include "web/api_support.h"
+#include "web/metrics.h"
 #include "web/page.h"
 #include "web/server.h"
 #include "web/token_store.h"
@@ -201,6 +202,8 @@ int serve(const ServeOptions& options) {
   add_health_routes(routes, service);
   add_login_route(routes, access);
   add_page_routes(routes);
+  ServiceMetrics metrics(service);
+  add_metrics_route(routes, metrics);
   std::string openapi;
   add_openapi_route(routes, openapi);
 
@@ -210,6 +213,9 @@ int serve(const ServeOptions& options) {
   server_options.tls_certificate_file = options.tls_certificate;
   server_options.tls_key_file = options.tls_key;
   server_options.behind_proxy = options.behind_proxy;
+  server_options.observe = [&metrics](const Route* route, int status, double seconds) {
+    metrics.request(route, status, seconds);
+  };
   Server server(server_options, routes, access,
                 [&log](const std::string& line) { log.warn(line); });
   server.start();

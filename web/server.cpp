@@ -203,6 +203,8 @@ class Server::Listener : public httplib::Server {
   }
 
   void serve(std::unique_ptr<Arrival> arrival) {
+    const auto begin = Clock::now();
+    const Route* route = arrival->admission.route;
     try {
       const bool is_refused = arrival->refusal.has_value();
       Response response =
@@ -217,6 +219,10 @@ class Server::Listener : public httplib::Server {
         }
       }
       gate_.finish(response, arrival->id);
+      if (options_.observe) {
+        const std::chrono::duration<double> taken = Clock::now() - begin;
+        options_.observe(route, response.status, taken.count());
+      }
       write(*arrival, response);
       stream.reset();
       arrival->connection->end_sending();

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -41,6 +42,9 @@ class Server {
     /// For an answer to be taken; 1 s more for each 64 KiB of it.
     std::chrono::milliseconds writing{10'000};
     Reception::Limits limits;
+    /// Told of each answer before it goes out: what was asked for (nullptr: refused before that was
+    /// clear), its status, and the time since the request was here. Called by many threads.
+    std::function<void(const Route* route, int status, double seconds)> observe;
   };
 
   /// `routes` and `access` must outlive this, and say the same of TLS and proxy as `options`.

@@ -43,7 +43,8 @@ const std::vector<std::pair<std::string, std::vector<std::string>>> kOwners = {
     {"CLI/", {"orchestrator/cli", "orchestrator/version.", "web/cli_"}},
     {"spdlog/", {"orchestrator/", "web/log."}},
     {"dlfcn.h", {"trainer/load_torch.", "trainer/blas."}},
-    {"httplib", {"web/server."}},
+    {"httplib", {"web/server.", "web/client."}},
+    {"prometheus/", {"web/metrics."}},
     {"librdkafka", {"stream/kafka_source."}},
 };
 
