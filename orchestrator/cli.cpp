@@ -57,16 +57,18 @@ void add_version_command(CLI::App& app, Command& chosen) {
 
 }  // namespace
 
-int run_command_line(int argc, char** argv, const std::vector<AddCommands>& more) {
+int run_command_line(int argc, char** argv, const std::vector<AddCommands>& more,
+                     const FindOwner& find_owner) {
   CLI::App app{"Freshet: keeps models fresh on a stream of labeled events."};
   app.name("freshet");
   app.require_subcommand(1);
   app.fallthrough(false);
   Command chosen;
   add_run_commands(app, chosen);
-  add_pipeline_commands(app, chosen);
-  add_event_commands(app, chosen);
-  add_registry_commands(app, chosen);
+  add_pipeline_commands(app, chosen, find_owner);
+  add_event_commands(app, chosen, find_owner);
+  add_predict_command(app, chosen, find_owner);
+  add_registry_commands(app, chosen, find_owner);
   add_backtest_command(app, chosen);
   for (const AddCommands add : more) add(app, chosen);
   add_version_command(app, chosen);

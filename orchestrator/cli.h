@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "orchestrator/owner.h"
+
 namespace CLI {
 class App;
 }
@@ -24,13 +26,16 @@ using Command = std::function<int()>;
 using AddCommands = void (*)(CLI::App& app, Command& chosen);
 
 /// The whole command line, with the commands that `more` add: parses, runs one command, prints
-/// errors to stderr, gives the exit code.
-int run_command_line(int argc, char** argv, const std::vector<AddCommands>& more);
+/// errors to stderr, gives the exit code. Commands on a workspace that is served go to its owner,
+/// which `find_owner` finds.
+int run_command_line(int argc, char** argv, const std::vector<AddCommands>& more,
+                     const FindOwner& find_owner);
 
-void add_run_commands(CLI::App& app, Command& chosen);           // run
-void add_pipeline_commands(CLI::App& app, Command& chosen);      // pipeline …
-void add_event_commands(CLI::App& app, Command& chosen);         // events …
-void add_registry_commands(CLI::App& app, Command& chosen);      // registry …
+void add_run_commands(CLI::App& app, Command& chosen);  // run
+void add_pipeline_commands(CLI::App& app, Command& chosen, const FindOwner& find_owner);
+void add_event_commands(CLI::App& app, Command& chosen, const FindOwner& find_owner);
+void add_registry_commands(CLI::App& app, Command& chosen, const FindOwner& find_owner);
+void add_predict_command(CLI::App& app, Command& chosen, const FindOwner& find_owner);
 void add_backtest_command(CLI::App& app, Command& chosen);       // backtest
 void add_version_commands(CLI::App& registry, Command& chosen);  // registry reproduce …
 

@@ -9,6 +9,7 @@
 #include "orchestrator/cli.h"
 #include "orchestrator/command_support.h"
 #include "orchestrator/run.h"
+#include "stream/csv_to_json.h"
 #include "stream/event_log.h"
 #include "stream/ingest.h"
 
@@ -19,7 +20,7 @@ using nlohmann::json;
 namespace {
 
 struct EventArguments {
-  std::string workspace;
+  OwnerAddress owner;
   std::string pipeline;
   std::uint64_t limit = 20;
   bool late = false;
@@ -27,9 +28,13 @@ struct EventArguments {
   std::vector<std::string> inputs;
 };
 
-std::shared_ptr<EventArguments> add_arguments(CLI::App& command) {
+std::shared_ptr<EventArguments> add_arguments(CLI::App& command, bool steers) {
   const auto a = std::make_shared<EventArguments>();
-  command.add_option("-w,--workspace", a->workspace, "The workspace's folder")->required();
+  if (steers) {
+    add_owner_options(command, a->owner);
+  } else {
+    command.add_option("-w,--workspace", a->owner.workspace, "The workspace's folder")->required();
+  }
   command.add_option("-p,--pipeline", a->pipeline, "Which pipeline, if there are several");
   command.add_flag("--json", a->json, "As JSON");
   return a;
@@ -37,7 +42,7 @@ std::shared_ptr<EventArguments> add_arguments(CLI::App& command) {
 
 struct Opened {
   explicit Opened(const EventArguments& a)
-      : workspace(read_workspace(a.workspace)),
+      : workspace(read_workspace(a.owner.workspace)),
         name(choose_pipeline(workspace.registry(), a.pipeline)),
         config(recorded_config(workspace.registry(), name)),
         log(EventLog::open_reader(workspace.log_path(name))) {}
@@ -129,8 +134,73 @@ int dead_letters(const EventArguments& a) {
   return kDone;
 }
 
-int append(const EventArguments& a) {
-  Workspace workspace = Workspace::open(a.workspace, Workspace::Mode::own);
+void print_appended(const EventArguments& a, const EventLog& log, const char* next) {
+  const IngestCounts counts = log.counts();
+  if (a.json) {
+    const json j{
+        {"head", log.head()}, {"accepted", counts.accepted}, {"dead_letters", counts.dead_letters}};
+    fmt::print("{}\n", j.dump());
+  } else {
+    fmt::print("the log now ends at position {} ({} accepted, {} dead letters); {}\n", log.head(),
+               counts.accepted, counts.dead_letters, next);
+  }
+}
+
+/// Passes the records of one input on to an owner, as JSON lines.
+class Forward : public RecordSink {
+ public:
+  Forward(Owner& owner, std::string pipeline, const Schema& schema, Source& source)
+      : owner_(owner), pipeline_(std::move(pipeline)), schema_(schema), source_(source) {}
+
+  void event(const Event& /*event*/, const Origin& origin) override { pass_on(origin); }
+  void bad(const Origin& origin, const std::string& /*reason*/) override { pass_on(origin); }
+
+  void flush() {
+    if (!lines_.empty()) owner_.append(pipeline_, lines_);
+    lines_.clear();
+  }
+
+ private:
+  static constexpr std::size_t kBytes = std::size_t{1} << 20;
+
+  void pass_on(const Origin& origin) {
+    if (!begun_) {
+      begun_ = true;
+      const std::string header = source_.progress().front().header;
+      if (!header.empty()) csv_ = std::make_unique<CsvToJson>(schema_, header);
+    }
+    lines_ += csv_ ? csv_->line(origin.raw) : std::string(origin.raw);
+    lines_ += '\n';
+    if (lines_.size() >= kBytes) flush();
+  }
+
+  Owner& owner_;
+  const std::string pipeline_;
+  const Schema& schema_;
+  Source& source_;
+  bool begun_ = false;
+  std::unique_ptr<CsvToJson> csv_;
+  std::string lines_;
+};
+
+int append_by(Owner& owner, const EventArguments& a) {
+  const Opened opened(a);
+  for (const std::string& input : a.inputs) {
+    InputSpec spec;
+    spec.name = input;
+    const auto source = open_source(spec, opened.config.schema, std::nullopt);
+    Forward forward(owner, opened.name, opened.config.schema, *source);
+    while (!stop_requested && source->poll(4096, forward) != PollStatus::ended) {
+    }
+    forward.flush();
+  }
+  print_appended(a, *opened.log, "the server goes on from there");
+  return kDone;
+}
+
+int append(const EventArguments& a, const FindOwner& find_owner) {
+  if (const auto owner = find_owner(a.owner)) return append_by(*owner, a);
+  Workspace workspace = Workspace::open(a.owner.workspace, Workspace::Mode::own);
   const std::string name = choose_pipeline(workspace.registry(), a.pipeline);
   const PipelineConfig config = recorded_config(workspace.registry(), name);
   const auto log = EventLog::open(workspace.log_path(name), log_description(config));
@@ -142,29 +212,18 @@ int append(const EventArguments& a) {
     while (!stop_requested && ingest.pump(*source, 4096) != PollStatus::ended) {
     }
   }
-  const IngestCounts counts = log->counts();
-  if (a.json) {
-    const json j{{"head", log->head()},
-                 {"accepted", counts.accepted},
-                 {"dead_letters", counts.dead_letters}};
-    fmt::print("{}\n", j.dump());
-  } else {
-    fmt::print(
-        "the log now ends at position {} ({} accepted, {} dead letters); freshet run goes on "
-        "from there\n",
-        log->head(), counts.accepted, counts.dead_letters);
-  }
+  print_appended(a, *log, "freshet run goes on from there");
   return kDone;
 }
 
 }  // namespace
 
-void add_event_commands(CLI::App& app, Command& chosen) {
+void add_event_commands(CLI::App& app, Command& chosen, const FindOwner& find_owner) {
   auto* events = app.add_subcommand("events", "The log: what came in, and what did not");
   events->require_subcommand(1);
-  const auto add = [&](const char* name, const char* about, int (*command)(const EventArguments&)) {
+  const auto add = [&](const char* name, const char* about, auto command, bool steers = false) {
     auto* sub = events->add_subcommand(name, about);
-    const auto a = add_arguments(*sub);
+    const auto a = add_arguments(*sub, steers);
     sub->callback([=, &chosen] { chosen = [=] { return command(*a); }; });
     return std::pair{sub, a};
   };
@@ -175,8 +234,9 @@ void add_event_commands(CLI::App& app, Command& chosen) {
       add("dead-letters", "Records that were refused, newest first, with the reason", dead_letters);
   dead_sub->add_option("-n,--limit", dead_args->limit, "How many")->capture_default_str();
   dead_sub->add_flag("--late", dead_args->late, "The events that came too late instead");
-  const auto [append_sub, append_args] =
-      add("append", "Adds events to the log without running the pipeline", append);
+  const auto [append_sub, append_args] = add(
+      "append", "Adds events to the log: a running server's, or without running the pipeline",
+      [find_owner](const EventArguments& a) { return append(a, find_owner); }, true);
   append_sub->add_option("-i,--input", append_args->inputs, "Files, or - for standard input")
       ->required();
 }

@@ -23,7 +23,7 @@ namespace {
 
 struct PipelineArguments {
   std::string config;
-  std::string workspace;
+  OwnerAddress owner;
   std::string pipeline;
   std::string reason;
   std::string output;
@@ -77,18 +77,20 @@ int show(const PipelineArguments& a) {
     fmt::print("{}\n", write_config(read_config(a.config), 2));
     return kDone;
   }
-  if (a.workspace.empty()) {
+  if (a.owner.workspace.empty()) {
     throw Error(ErrorKind::invalid, "name a config file, or a --workspace");
   }
-  Workspace workspace = read_workspace(a.workspace);
+  Workspace workspace = read_workspace(a.owner.workspace);
   const std::string name = choose_pipeline(workspace.registry(), a.pipeline);
   fmt::print("{}\n", write_config(recorded_config(workspace.registry(), name), 2));
   return kDone;
 }
 
-int apply(const PipelineArguments& a) {
+int apply(const PipelineArguments& a, const FindOwner& find_owner) {
   const PipelineConfig config = read_config(a.config);
-  Workspace workspace = Workspace::open(a.workspace, Workspace::Mode::own);
+  const std::unique_ptr<Owner> owner = find_owner(a.owner);
+  Workspace workspace =
+      Workspace::open(a.owner.workspace, owner ? Workspace::Mode::read : Workspace::Mode::own);
   const PipelineConfig recorded =
       recorded_config(workspace.registry(), choose_pipeline(workspace.registry(), config.pipeline));
   const std::vector<ConfigDifference> all = differences(recorded, config);
@@ -99,24 +101,24 @@ int apply(const PipelineArguments& a) {
   for (const ConfigDifference& d : all) {
     fmt::print("{}: {} -> {} ({})\n", d.path, d.from, d.to, d.means);
   }
-  OpenPipeline open(workspace, config.pipeline, std::nullopt, {});
-  apply_config(workspace, open, config, a.reason);
-  for (const Decision& decision : open.pipeline.take_news()) {
-    fmt::print("{}\n", decision_line(decision));
+  std::vector<Decision> decisions;
+  if (owner) {
+    decisions = owner->apply(config.pipeline, write_config(config, 2), a.reason);
+  } else {
+    OpenPipeline open(workspace, config.pipeline, std::nullopt, {});
+    apply_config(workspace, open, config, a.reason);
+    decisions = open.pipeline.take_news();
   }
+  for (const Decision& decision : decisions) fmt::print("{}\n", decision_line(decision));
   return kDone;
 }
 
-int steer(const PipelineArguments& a, const std::string& kind) {
-  Workspace workspace = Workspace::open(a.workspace, Workspace::Mode::own);
-  const std::string name = choose_pipeline(workspace.registry(), a.pipeline);
-  OpenPipeline open(workspace, name, std::nullopt, {});
-  CommandRecord record;
-  record.kind = kind;
-  record.arguments = "{}";
-  record.reason = a.reason;
-  open.command(workspace, record);
-  for (const Decision& decision : open.pipeline.take_news()) {
+int steer(const PipelineArguments& a, const std::string& kind, const FindOwner& find_owner) {
+  OperatorCommand command{a.owner, a.pipeline, {}};
+  command.record.kind = kind;
+  command.record.arguments = "{}";
+  command.record.reason = a.reason;
+  for (const Decision& decision : give_command(command, find_owner)) {
     fmt::print("{}\n", a.json ? json_text(decision_json(decision)) : decision_line(decision));
   }
   return kDone;
@@ -140,7 +142,7 @@ void add_init(CLI::App& pipeline, Command& chosen) {
 
 }  // namespace
 
-void add_pipeline_commands(CLI::App& app, Command& chosen) {
+void add_pipeline_commands(CLI::App& app, Command& chosen, const FindOwner& find_owner) {
   auto* pipeline = app.add_subcommand("pipeline", "A pipeline's config, and how it is steered");
   pipeline->require_subcommand(1);
   add_init(*pipeline, chosen);
@@ -156,25 +158,26 @@ void add_pipeline_commands(CLI::App& app, Command& chosen) {
   check_sub->add_option("config", check_args->config, "The file")->required();
   const auto [show_sub, show_args] = add("show", "A config with all defaults filled in", show);
   show_sub->add_option("config", show_args->config, "A file (default: as recorded)");
-  show_sub->add_option("-w,--workspace", show_args->workspace, "The workspace's folder");
+  show_sub->add_option("-w,--workspace", show_args->owner.workspace, "The workspace's folder");
   show_sub->add_option("-p,--pipeline", show_args->pipeline, "Which pipeline");
   add("schema", "The JSON Schema of config files", [](const PipelineArguments&) {
     fmt::print("{}\n", config_schema());
     return int{kDone};
   });
   const auto [apply_sub, apply_args] =
-      add("apply", "Records a changed config, showing what differs", apply);
+      add("apply", "Records a changed config, showing what differs",
+          [find_owner](const PipelineArguments& a) { return apply(a, find_owner); });
   apply_sub->add_option("config", apply_args->config, "The file")->required();
-  apply_sub->add_option("-w,--workspace", apply_args->workspace, "The workspace's folder")
-      ->required();
+  add_owner_options(*apply_sub, apply_args->owner);
   apply_sub->add_option("--reason", apply_args->reason, "Why, for the record")->required();
   for (const std::string kind : {"pause", "resume", "train"}) {
     const char* about = kind == "pause"    ? "Holds refreshes and automatic promotion"
                         : kind == "resume" ? "Lets refreshes and automatic promotion go on"
                                            : "Trains the policy's candidates now";
     const auto [sub, args] =
-        add(kind.c_str(), about, [kind](const PipelineArguments& a) { return steer(a, kind); });
-    sub->add_option("-w,--workspace", args->workspace, "The workspace's folder")->required();
+        add(kind.c_str(), about,
+            [kind, find_owner](const PipelineArguments& a) { return steer(a, kind, find_owner); });
+    add_owner_options(*sub, args->owner);
     sub->add_option("-p,--pipeline", args->pipeline, "Which pipeline");
     sub->add_option("--reason", args->reason, "Why, for the record")->required();
   }

@@ -7,7 +7,6 @@
 
 #include "orchestrator/cli.h"
 #include "orchestrator/command_support.h"
-#include "orchestrator/open_pipeline.h"
 #include "orchestrator/registry_json.h"
 #include "orchestrator/reproduce.h"
 #include "orchestrator/summary.h"
@@ -20,7 +19,7 @@ using nlohmann::json;
 namespace {
 
 struct RegistryArguments {
-  std::string workspace;
+  OwnerAddress owner;
   std::string pipeline;
   std::uint64_t version = 0;
   std::string revision;  ///< V or V@ROW
@@ -32,7 +31,7 @@ struct RegistryArguments {
 
 struct Opened {
   explicit Opened(const RegistryArguments& a)
-      : workspace(read_workspace(a.workspace)),
+      : workspace(read_workspace(a.owner.workspace)),
         name(choose_pipeline(workspace.registry(), a.pipeline)) {}
 
   Registry& registry() { return workspace.registry(); }
@@ -83,22 +82,18 @@ int history(const RegistryArguments& a) {
   return kDone;
 }
 
-int command(const RegistryArguments& a, const std::string& kind) {
-  Workspace workspace = Workspace::open(a.workspace, Workspace::Mode::own);
-  const std::string name = choose_pipeline(workspace.registry(), a.pipeline);
-  OpenPipeline open(workspace, name, std::nullopt, {});
-  CommandRecord record;
-  record.kind = kind;
+int command(const RegistryArguments& a, const std::string& kind, const FindOwner& find_owner) {
+  OperatorCommand command{a.owner, a.pipeline, {}};
   json arguments{{"version", a.version}};
   if (!a.revision.empty()) {
     const RevisionName named = parse_revision(a.revision);
     arguments["version"] = named.version;
     if (named.row) arguments["row"] = *named.row;
   }
-  record.arguments = arguments.dump();
-  record.reason = a.reason;
-  open.command(workspace, record);
-  for (const Decision& decision : open.pipeline.take_news()) {
+  command.record.kind = kind;
+  command.record.arguments = arguments.dump();
+  command.record.reason = a.reason;
+  for (const Decision& decision : give_command(command, find_owner)) {
     fmt::print("{}\n", a.json ? json_text(decision_json(decision)) : decision_line(decision));
   }
   return kDone;
@@ -136,13 +131,17 @@ int print_fingerprint(const RegistryArguments& a) {
 
 }  // namespace
 
-void add_registry_commands(CLI::App& app, Command& chosen) {
+void add_registry_commands(CLI::App& app, Command& chosen, const FindOwner& find_owner) {
   auto* registry = app.add_subcommand("registry", "Versions, decisions, and what is live");
   registry->require_subcommand(1);
-  const auto add = [&](const char* name, const char* about, auto run) {
+  const auto add = [&](const char* name, const char* about, auto run, bool steers = false) {
     auto* sub = registry->add_subcommand(name, about);
     const auto a = std::make_shared<RegistryArguments>();
-    sub->add_option("-w,--workspace", a->workspace, "The workspace's folder")->required();
+    if (steers) {
+      add_owner_options(*sub, a->owner);
+    } else {
+      sub->add_option("-w,--workspace", a->owner.workspace, "The workspace's folder")->required();
+    }
     sub->add_option("-p,--pipeline", a->pipeline, "Which pipeline, if there are several");
     sub->add_flag("--json", a->json, "As JSON");
     sub->callback([=, &chosen] { chosen = [=] { return run(*a); }; });
@@ -159,8 +158,10 @@ void add_registry_commands(CLI::App& app, Command& chosen) {
                                             : "Goes back to a version's last revision, or to a "
                                               "named one, frozen: refresh and automatic promotion "
                                               "pause until resumed";
-    const auto [sub, args] =
-        add(kind.c_str(), about, [kind](const RegistryArguments& a) { return command(a, kind); });
+    const auto [sub, args] = add(
+        kind.c_str(), about,
+        [kind, find_owner](const RegistryArguments& a) { return command(a, kind, find_owner); },
+        true);
     if (kind == "rollback") {
       sub->add_option("revision,--to", args->revision,
                       "The version, or its revision at a row as 12@34560; one that is not stored "

@@ -5,6 +5,10 @@
 
 #include <algorithm>
 
+#include <CLI/CLI.hpp>
+
+#include "orchestrator/open_pipeline.h"
+
 namespace freshet {
 
 std::string choose_pipeline(const Registry& registry, const std::string& named) {
@@ -26,6 +30,27 @@ std::string choose_pipeline(const Registry& registry, const std::string& named) 
 
 PipelineConfig recorded_config(const Registry& registry, const std::string& pipeline) {
   return parse_config(registry.config(pipeline).value(), "recorded config");
+}
+
+std::vector<Decision> give_command(const OperatorCommand& command, const FindOwner& find_owner) {
+  const std::string& folder = command.owner.workspace;
+  if (const auto owner = find_owner(command.owner)) {
+    const std::string name = choose_pipeline(read_workspace(folder).registry(), command.pipeline);
+    return owner->command(name, command.record);
+  }
+  Workspace workspace = Workspace::open(folder, Workspace::Mode::own);
+  const std::string name = choose_pipeline(workspace.registry(), command.pipeline);
+  OpenPipeline open(workspace, name, std::nullopt, {});
+  open.command(workspace, command.record);
+  return open.pipeline.take_news();
+}
+
+void add_owner_options(CLI::App& command, OwnerAddress& address) {
+  command.add_option("-w,--workspace", address.workspace, "The workspace's folder")->required();
+  command
+      .add_option("--ca", address.certificate,
+                  "Trust this certificate (PEM) of the server that runs the workspace")
+      ->envname("FRESHET_CA");
 }
 
 Workspace read_workspace(const std::string& path) {

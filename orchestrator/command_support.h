@@ -2,9 +2,15 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "orchestrator/config.h"
+#include "orchestrator/owner.h"
 #include "orchestrator/workspace.h"
+
+namespace CLI {
+class App;
+}
 
 namespace freshet {
 
@@ -14,6 +20,18 @@ std::string choose_pipeline(const Registry& registry, const std::string& named);
 
 /// The recorded config of a pipeline.
 PipelineConfig recorded_config(const Registry& registry, const std::string& pipeline);
+
+/// An operator's command about one pipeline, by whoever may give it: the workspace's owner if there
+/// is one, else this process, which owns it meanwhile.
+struct OperatorCommand {
+  OwnerAddress owner;
+  std::string pipeline;  ///< empty: the only one
+  CommandRecord record;  ///< kind, arguments, reason
+};
+std::vector<Decision> give_command(const OperatorCommand& command, const FindOwner& find_owner);
+
+/// --workspace and --ca.
+void add_owner_options(CLI::App& command, OwnerAddress& address);
 
 /// A workspace opened for reading while perhaps another process owns it.
 Workspace read_workspace(const std::string& path);

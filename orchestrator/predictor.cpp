@@ -9,6 +9,16 @@
 
 namespace freshet {
 
+nlohmann::json answer_json(const Answer& answer, const Schema& schema) {
+  nlohmann::json j{{"revision", fmt::format("{}@{}", answer.version, answer.row)}};
+  if (schema.task == Task::multiclass) {
+    j["answer"] = answer.values;
+  } else {
+    j["answer"] = answer.values.front();
+  }
+  return j;
+}
+
 Predictor::Predictor(const Schema& schema, const std::vector<FeatureSpec>& features)
     : schema_(schema),
       width_(answer_width(schema)),

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include <nlohmann/json.hpp>
+
 #include "stream/feature_set.h"
 #include "stream/jsonl_source.h"
 #include "trainer/model.h"
@@ -20,6 +22,9 @@ struct Answer {
   std::uint64_t row = 0;
   std::uint64_t position = 0;  ///< its state had gone through the log records below this one
 };
+
+/// {"answer": a number, or an array with one for each class; "revision": "7@1200"}.
+nlohmann::json answer_json(const Answer& answer, const Schema& schema);
 
 /// Answers raw events with the champion of the moment. A new one takes effect for the next call;
 /// no call waits for it. Thread-safe.

@@ -3,7 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <tuple>
+#include <utility>
 
+#include "stream/error.h"
 #include "stream/watermark.h"
 
 namespace freshet {
@@ -15,6 +18,12 @@ namespace {
 json time_json(Millis time) { return time == Watermark::kNone ? json() : json(format_time(time)); }
 
 json parsed(const std::string& text) { return json::accept(text) ? json::parse(text) : json(text); }
+
+// "7@1200", or "7".
+std::pair<std::uint64_t, std::uint64_t> parsed_revision(const std::string& text) {
+  const std::size_t at = text.find('@');
+  return {std::stoull(text), at == std::string::npos ? 0 : std::stoull(text.substr(at + 1))};
+}
 
 json one_version(const Version& version, const std::vector<AliasRecord>& aliases) {
   json j{{"version", version.number},
@@ -56,6 +65,30 @@ json decision_json(const Decision& d) {
   }
   if (d.evaluation != 0) j["evaluation"] = d.evaluation;
   return j;
+}
+
+Decision decision_of(const json& j) {
+  try {
+    Decision d;
+    d.sequence = j.at("sequence");
+    d.kind = j.at("kind");
+    d.actor = j.at("actor");
+    d.reason = j.at("reason");
+    d.row = j.at("row");
+    d.position = j.at("position");
+    const json& time = j.at("time");
+    d.time = time.is_null() ? Watermark::kNone : parse_time(time.get<std::string>()).value();
+    d.config_hash = j.at("config");
+    const json& figures = j.at("figures");
+    d.figures = figures.is_string() ? figures.get<std::string>() : figures.dump();
+    d.wall_time = j.at("wall_time");
+    if (j.contains("from")) std::tie(d.from_version, d.from_row) = parsed_revision(j.at("from"));
+    if (j.contains("to")) std::tie(d.to_version, d.to_row) = parsed_revision(j.at("to"));
+    d.evaluation = j.value("evaluation", std::uint64_t{0});
+    return d;
+  } catch (const std::exception& error) {
+    throw Error(ErrorKind::corrupt, fmt::format("not a decision: {}", error.what()));
+  }
 }
 
 json evaluation_json(const EvaluationRecord& e, bool with_series) {

@@ -13,6 +13,9 @@ namespace freshet {
 nlohmann::json decision_json(const Decision& decision);
 /// JSON as text, whatever bytes its texts hold: what is no UTF-8 is replaced.
 std::string json_text(const nlohmann::json& value, int indent = -1);
+/// The decision that `decision_json` gave, but for how `figures` is written. Throws Error{corrupt}
+/// for JSON that is none.
+Decision decision_of(const nlohmann::json& decision);
 nlohmann::json evaluation_json(const EvaluationRecord& evaluation, bool with_series);
 
 /// All versions, with the aliases that point at them.

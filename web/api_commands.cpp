@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "orchestrator/registry_json.h"
+#include "orchestrator/reproduce.h"
 #include "web/api_support.h"
 #include "web/problem.h"
 
@@ -65,33 +66,17 @@ Response promote(Service& service, const Request& request) {
   return decided(pipeline.command(record, seen));
 }
 
-// "to": a version, a revision as "V@ROW", or nothing for the previous one.
-json rollback_target(const json& body) {
-  if (!body.contains("to") || body.at("to").is_null()) return {{"version", 0}};
-  if (!body.at("to").is_string()) return {{"version", required_number(body, "to")}};
-  const auto text = body.at("to").get<std::string>();
-  const std::size_t at = text.find('@');
-  const auto number = [](const std::string& digits) -> std::optional<std::uint64_t> {
-    const bool all = !digits.empty() && digits.size() <= 18 &&
-                     digits.find_first_not_of("0123456789") == std::string::npos;
-    return all ? std::optional(std::stoull(digits)) : std::nullopt;
-  };
-  const auto version = number(text.substr(0, at));
-  const auto row = at == std::string::npos ? std::nullopt : number(text.substr(at + 1));
-  if (!version || (at != std::string::npos && !row)) {
-    throw Error(ErrorKind::invalid,
-                fmt::format("\"to\": found {}, expected a version, or a revision as 12@34560",
-                            body.at("to").dump().substr(0, 100)));
-  }
-  json target{{"version", *version}};
-  if (row) target["row"] = *row;
-  return target;
-}
-
 Response roll_back(Service& service, const Request& request) {
   ServedPipeline& pipeline = pipeline_of(service, request);
   const json body = body_object(request, {"to", "reason"});
-  const json arguments = rollback_target(body);
+  json arguments{{"version", 0}};
+  if (body.contains("to") && body.at("to").is_string()) {
+    const RevisionName named = parse_revision(required_text(body, "to"));
+    arguments["version"] = named.version;
+    if (named.row) arguments["row"] = *named.row;
+  } else if (body.contains("to") && !body.at("to").is_null()) {
+    arguments["version"] = required_number(body, "to");
+  }
   const auto record = command_record("rollback", arguments, required_text(body, "reason"));
   const auto seen = seen_champion(request);
   if (!seen) return champion_needed();

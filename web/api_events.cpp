@@ -126,13 +126,7 @@ Asked read_question(const Request& request) {
 }
 
 json prediction_json(const ServedPipeline::Prediction& prediction, const Schema& schema) {
-  const std::vector<float>& values = prediction.answer.values;
-  json j{{"revision", fmt::format("{}@{}", prediction.answer.version, prediction.answer.row)}};
-  if (schema.task == Task::multiclass) {
-    j["answer"] = values;
-  } else {
-    j["answer"] = values.front();
-  }
+  json j = answer_json(prediction.answer, schema);
   if (prediction.recorded) j["recorded"] = result_json(*prediction.recorded);
   return j;
 }

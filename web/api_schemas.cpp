@@ -63,7 +63,8 @@ std::string api_schemas() {
   all["VersionAndReason"] =
       closed(object({{"version", kNumber}, {"reason", kReason}}, {"version", "reason"}));
   json to = kNumber;
-  to["type"] = {"integer", "null"};
+  to["type"] = {"integer", "string", "null"};
+  to["description"] = "A version, or its revision at a row as 12@34560; null: the previous one";
   all["Rollback"] = closed(object({{"to", to}, {"reason", kReason}}, {"reason"}));
   all["PolicyText"] = closed(object({{"text", kConfig}}, {"text"}));
   all["PolicyAndReason"] =
