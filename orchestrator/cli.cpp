@@ -72,6 +72,7 @@ int run_command_line(int argc, char** argv, const std::vector<AddCommands>& more
   add_backtest_command(app, chosen);
   for (const AddCommands add : more) add(app, chosen);
   add_version_command(app, chosen);
+  add_man_command(app, chosen);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -36,6 +36,8 @@ void add_pipeline_commands(CLI::App& app, Command& chosen, const FindOwner& find
 void add_event_commands(CLI::App& app, Command& chosen, const FindOwner& find_owner);
 void add_registry_commands(CLI::App& app, Command& chosen, const FindOwner& find_owner);
 void add_predict_command(CLI::App& app, Command& chosen, const FindOwner& find_owner);
+/// help-man (hidden): the whole command line as a man page, from what --help says.
+void add_man_command(CLI::App& app, Command& chosen);
 void add_backtest_command(CLI::App& app, Command& chosen);       // backtest
 void add_version_commands(CLI::App& registry, Command& chosen);  // registry reproduce …
 
