@@ -31,13 +31,12 @@ std::string plain(const std::string& text) {
 std::string bold(const std::string& text) { return "\\fB" + plain(text) + "\\fR"; }
 std::string slanted(const std::string& text) { return "\\fI" + plain(text) + "\\fR"; }
 
-bool is_flag(const CLI::Option& option) { return option.get_type_size() == 0; }
-
 std::string option_text(const CLI::Option& option) {
   std::string text = ".TP\n";
   const bool positional = option.get_positional() && !option.nonpositional();
   text += positional ? slanted(option.get_name(true)) : bold(option.get_name(false, true));
-  if (!positional && !is_flag(option)) text += ' ' + slanted(option.get_type_name());
+  const std::string type = option.get_type_name();
+  if (!positional && !type.empty()) text += ' ' + slanted(type);
   std::string about = option.get_description();
   if (option.get_required()) about += "; required";
   if (!option.get_default_str().empty()) about += "; default " + option.get_default_str();
@@ -45,7 +44,9 @@ std::string option_text(const CLI::Option& option) {
   return text + "\n" + plain(about) + ".\n";
 }
 
-bool is_help(const CLI::Option& option) { return option.check_name("--help"); }
+bool is_told(const CLI::Option& option) {
+  return !option.get_group().empty() && !option.check_name("--help");
+}
 
 void describe(const CLI::App& command, const std::string& name, std::string& page) {
   if (command.get_group().empty()) return;
@@ -60,7 +61,7 @@ void describe(const CLI::App& command, const std::string& name, std::string& pag
   }
   page += ".SS " + usage + "\n" + plain(command.get_description()) + ".\n";
   for (const CLI::Option* option : command.get_options()) {
-    if (!is_help(*option)) page += option_text(*option);
+    if (is_told(*option)) page += option_text(*option);
   }
 }
 

@@ -12,7 +12,7 @@ namespace freshet {
 ///
 ///   ServiceMetrics metrics(service);
 ///   add_metrics_route(routes, metrics);
-///   Server::Options options{.observe = [&](auto… a) { metrics.request(a…); }};
+///   options.observe = [&](auto… a) { metrics.request(a…); };   // of the server
 ///
 /// Figures of a pipeline have the label `pipeline` and are those of its view, at most 0.2 s old.
 /// Counters of what is recorded (events, candidates, promotions …) count since the pipeline began;

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <httplib.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -156,6 +157,9 @@ class Server::Listener : public httplib::Server {
     }
     httplib::Server::stop();
     if (thread_.joinable()) thread_.join();
+    // A loop that never ran leaves the socket, and clients would wait for it.
+    const socket_t left = svr_sock_.exchange(INVALID_SOCKET);
+    if (left != INVALID_SOCKET) ::close(left);
     if (reception_) reception_->stop();
     workers_.reset();
     reception_.reset();

@@ -27,7 +27,7 @@ class ServedWorkspace {
  public:
   explicit ServedWorkspace(const std::string& folder)
       : server_("serve -w " + folder + " --listen 127.0.0.1:0") {
-    for (int tries = 0; tries < 2000 && !Workspace::owner_url(folder); ++tries) {
+    for (int tries = 0; tries < 5000 && !Workspace::owner_url(folder); ++tries) {
       if (server_.ends_within(10)) break;
     }
   }
