@@ -64,6 +64,7 @@ std::string api_schemas() {
       closed(object({{"version", kNumber}, {"reason", kReason}}, {"version", "reason"}));
   json to = kNumber;
   to["type"] = {"integer", "string", "null"};
+  to["pattern"] = "^[0-9]{1,18}(@[0-9]{1,18})?$";
   to["description"] = "A version, or its revision at a row as 12@34560; null: the previous one";
   all["Rollback"] = closed(object({{"to", to}, {"reason", kReason}}, {"reason"}));
   all["PolicyText"] = closed(object({{"text", kConfig}}, {"text"}));

@@ -240,8 +240,7 @@ void add_metrics_route(RouteTable& routes, const ServiceMetrics& metrics) {
                     response.body = metrics.text();
                     return response;
                   },
-              .summary = "Figures for Prometheus",
-              .response_schema = "Any"});
+              .summary = "Figures for Prometheus, as text"});
 }
 
 }  // namespace freshet

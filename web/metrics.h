@@ -12,10 +12,10 @@ namespace freshet {
 ///
 ///   ServiceMetrics metrics(service);
 ///   add_metrics_route(routes, metrics);
-///   options.observe = [&](auto… a) { metrics.request(a…); };   // of the server
+///   options.observe = [&](auto... a) { metrics.request(a...); };  // of the server
 ///
 /// Figures of a pipeline have the label `pipeline` and are those of its view, at most 0.2 s old.
-/// Counters of what is recorded (events, candidates, promotions …) count since the pipeline began;
+/// Counters of what is recorded (events, candidates, promotions) count since the pipeline began;
 /// after a crash those of decisions may step back to the last checkpoint for a moment. No label
 /// holds a version or an id.
 class ServiceMetrics {
