@@ -240,7 +240,8 @@ void add_metrics_route(RouteTable& routes, const ServiceMetrics& metrics) {
                     response.body = metrics.text();
                     return response;
                   },
-              .summary = "Figures for Prometheus, as text"});
+              .summary = "Figures for Prometheus, as text",
+              .answer_types = {"text/plain"}});
 }
 
 }  // namespace freshet
