@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "orchestrator/registry_json.h"
+#include "orchestrator/reproduce.h"
 #include "web/api_support.h"
 #include "web/problem.h"
 
