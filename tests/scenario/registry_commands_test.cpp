@@ -64,6 +64,30 @@ TEST_F(RegistryCommands, RollbackServesThePreviousVersionAndPauses) {
   ASSERT_EQ(freshet_program("pipeline resume --reason 'mended' -w " + workspace_).code, 0);
 }
 
+TEST_F(RegistryCommands, APromotionByHandEndsTheEvaluationThatWasUnderWay) {
+  bool promoted = false;
+  for (const auto& version : registry("list --json").json()) {
+    if (promoted || version["kind"] != "learner") continue;
+    const std::string number = std::to_string(version["version"].get<int>());
+    promoted = registry("promote " + number + " --reason 'we know better'").code == 0;
+  }
+  ASSERT_TRUE(promoted);
+  const std::string chunks = scratch_.path("chunks");
+  const std::string whole = scratch_.path("whole");
+  for (const std::string& run : {"-w " + whole, "-w " + chunks + " --read-chunk 50"}) {
+    const Outcome outcome = freshet_program("run --from-log " + workspace_ + " " + run);
+    ASSERT_EQ(outcome.code, 0) << outcome.err;
+  }
+  EXPECT_EQ(fingerprint_of(whole), fingerprint_of(chunks));
+  EXPECT_EQ(fingerprint_of(whole), fingerprint_of(workspace_));
+}
+
+TEST_F(RegistryCommands, AReasonIsOneLineOfText) {
+  EXPECT_EQ(registry("rollback --reason ' '").code, 1);
+  EXPECT_THAT(registry("rollback --reason 'a\xff'").err, HasSubstr("invalid UTF-8"));
+  EXPECT_EQ(registry("history --json").code, 0);
+}
+
 TEST(CommandLine, AMistypedCommandGetsASuggestion) {
   const Outcome outcome = freshet_program("rnu");
   EXPECT_EQ(outcome.code, 2);
