@@ -180,6 +180,7 @@ void add_counts(const PipelineView& view, json& j) {
 }  // namespace
 
 struct PipelineViewer::Figures {
+  Figures() noexcept(false) {}  // making JSON takes memory
   json live;
   json learners;
   json sparkline;
