@@ -254,8 +254,8 @@ void add_command_routes(RouteTable& routes, Service& service) {
         std::pair{"resume", "Lets refreshes and automatic promotion go on"},
         std::pair{"train", "Trains the policy's candidates now"}}) {
     add("POST", kind, Role::operate, summary, "Reason", "Decided",
-        [&service, kind](const Request& request) { return steer(service, request, kind); }, {},
-        {409});
+        [&service, kind = kind](const Request& request) { return steer(service, request, kind); },
+        {}, {409});
   }
   add("GET", "policy", Role::view, "The config in force", "", "Policy", with(show_policy));
   add("PUT", "policy", Role::operate, "Puts another config in force, as a recorded decision",
