@@ -70,6 +70,8 @@ class Learning {
   virtual bool done() const = 0;
   /// A learner's answers to the segment last waited for, questions x answer width.
   virtual std::span<const float> answers(std::uint64_t version) const = 0;
+  /// The model that gave all of them; nullptr where several did, or for what answers none.
+  virtual const Model* answered_by(std::uint64_t version) const = 0;
 
   virtual Snapshot snapshot(std::uint64_t version) = 0;
   /// Why a learner stopped learning, if it did.

@@ -13,6 +13,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+// Segments are short and a thread is long in waking up: one is woken for so many of them.
+constexpr std::size_t kRun = 4;
+
 // The time, where somebody wants to know.
 Clock::time_point now_for(const WorkTimes* times) {
   return times == nullptr ? Clock::time_point() : Clock::now();
@@ -132,15 +135,15 @@ void LearningThread::drop(std::uint64_t version) {
 void LearningThread::post(const Segment& segment) {
   const std::lock_guard lock(segment_mutex_);
   posted_.push_back(&segment);
-  segment_changed_.notify_all();
+  if (posted_.size() - studied_ >= kRun) posted_changed_.notify_one();
 }
 
-// A segment is short, and a thread may be long in waking up: what it has not begun by now is done
-// here. Which thread studies can change no bit.
+// What the learning thread has not begun by now is done here: which thread studies can change no
+// bit.
 void LearningThread::wait() {
   std::unique_lock lock(segment_mutex_);
   if (studied_ == 0 && unstudied()) study_next(lock);
-  segment_changed_.wait(lock, [this] { return studied_ > 0; });
+  if (studied_ == 0) await(lock, std::min(kRun, posted_.size()));
   if (!study_error_.empty()) throw Error(ErrorKind::unavailable, study_error_);
   posted_.pop_front();
   --studied_;
@@ -153,23 +156,35 @@ void LearningThread::wait() {
 
 void LearningThread::abandon() {
   std::unique_lock lock(segment_mutex_);
-  segment_changed_.wait(lock, [this] { return !claimed_; });
-  posted_.clear();
+  const std::deque<const Segment*> dropped = std::exchange(posted_, {});
+  await(lock, studied_ + 1);
   studied_ = 0;
 }
 
 void LearningThread::settle() {
   std::unique_lock lock(segment_mutex_);
   while (unstudied()) study_next(lock);
-  segment_changed_.wait(lock, [this] { return studied_ == posted_.size(); });
+  await(lock, posted_.size());
+}
+
+void LearningThread::await(std::unique_lock<std::mutex>& lock, std::size_t studied) {
+  awaited_ = studied;
+  studied_changed_.wait(lock, [&] { return studied_ >= studied || !claimed_; });
+  awaited_ = 0;
 }
 
 std::span<const float> LearningThread::answers(std::uint64_t version) const {
   return student(version).standing.answers;
 }
 
+const Model* LearningThread::answered_by(std::uint64_t version) const {
+  const auto found = students_.find(version);
+  return found == students_.end() ? nullptr : found->second.standing.answered_by.get();
+}
+
 LearningThread::Standing LearningThread::standing(Learner& learner) {
-  return {{}, {learner.model(), learner.state(), learner.learned_end()}, learner.stopped()};
+  return {
+      {}, nullptr, {learner.model(), learner.state(), learner.learned_end()}, learner.stopped()};
 }
 
 // Questions are answered in runs, with the weights of the full batches before each.
@@ -178,13 +193,16 @@ LearningThread::Standing LearningThread::study(Learner& learner, const Segment& 
   const std::size_t outputs = learner.spec().outputs;
   std::vector<float> answers(segment.questions * outputs);
   std::uint32_t answered = 0;
+  std::shared_ptr<const Model> by = learner.model();
   Clock::duration scoring{};
   const auto begin = now_for(times_);
   const auto answer_until = [&](std::uint32_t end) {
     if (end == answered) return;
     const auto asked = now_for(times_);
-    learner.model()->predict(segment.vectors.data() + answered * width, end - answered,
-                             answers.data() + answered * outputs);
+    const std::shared_ptr<const Model> model = learner.model();
+    model->predict(segment.vectors.data() + answered * width, end - answered,
+                   answers.data() + answered * outputs);
+    if (by != model) by = nullptr;
     answered = end;
     scoring += now_for(times_) - asked;
   };
@@ -200,6 +218,7 @@ LearningThread::Standing LearningThread::study(Learner& learner, const Segment& 
   }
   Standing after = standing(learner);
   after.answers = std::move(answers);
+  after.answered_by = std::move(by);
   return after;
 }
 
@@ -221,12 +240,12 @@ void LearningThread::study_next(std::unique_lock<std::mutex>& lock) {
   if (study_error_.empty()) study_error_ = error;
   ++studied_;
   claimed_ = false;
-  segment_changed_.notify_all();
+  if (awaited_ > 0 && (studied_ >= awaited_ || !unstudied())) studied_changed_.notify_one();
 }
 
 void LearningThread::learn_loop(const std::stop_token& stop) {
   std::unique_lock lock(segment_mutex_);
-  while (segment_changed_.wait(lock, stop, [this] { return unstudied(); })) study_next(lock);
+  while (posted_changed_.wait(lock, stop, [this] { return unstudied(); })) study_next(lock);
 }
 
 void LearningThread::work_loop(const std::stop_token& stop) {

@@ -39,6 +39,7 @@ class LearningThread : public Learning {
   void abandon() override;
   bool done() const override { return studied_.load(std::memory_order_acquire) > 0; }
   std::span<const float> answers(std::uint64_t version) const override;
+  const Model* answered_by(std::uint64_t version) const override;
   Snapshot snapshot(std::uint64_t version) override;
   std::optional<std::string> stopped(std::uint64_t version) const override;
   std::string artifact(std::size_t recipe, const Snapshot& snapshot) const override;
@@ -57,6 +58,7 @@ class LearningThread : public Learning {
   /// How a learner stands at the end of a segment.
   struct Standing {
     std::vector<float> answers;
+    std::shared_ptr<const Model> answered_by;  ///< all of them; none where several models did
     Snapshot snapshot;
     std::optional<std::string> stopped;
   };
@@ -85,6 +87,8 @@ class LearningThread : public Learning {
   void study_next(std::unique_lock<std::mutex>& lock);
   /// All that was posted is studied: learners may be changed.
   void settle();
+  /// Waits until so many segments are studied, or nobody studies.
+  void await(std::unique_lock<std::mutex>& lock, std::size_t studied);
   void learn_loop(const std::stop_token& stop);
   void work_loop(const std::stop_token& stop);
   void train(Order& order);
@@ -101,11 +105,13 @@ class LearningThread : public Learning {
   WorkTimes* times_ = nullptr;
 
   std::mutex segment_mutex_;
-  std::condition_variable_any segment_changed_;
-  std::deque<const Segment*> posted_;     ///< under segment_mutex_: not waited for yet
+  std::condition_variable_any posted_changed_;   ///< wakes the learning thread
+  std::condition_variable_any studied_changed_;  ///< wakes who waits for it
+  std::deque<const Segment*> posted_;            ///< under segment_mutex_: not waited for yet
   std::atomic<std::size_t> studied_ = 0;  ///< how many of them are; changed under segment_mutex_
   bool claimed_ = false;                  ///< under segment_mutex_: a thread studies the next one
-  std::string study_error_;               ///< under segment_mutex_
+  std::size_t awaited_ = 0;  ///< under segment_mutex_: wake whom when so many are studied
+  std::string study_error_;  ///< under segment_mutex_
 
   mutable std::mutex order_mutex_;
   std::condition_variable_any order_changed_;

@@ -77,9 +77,9 @@ bool Pipeline::advance(std::uint64_t log_head, std::size_t max_segments) {
       post_ahead();
     }
     const Segment& segment = asked_.front();
-    answer_served(segment);
     scoreboard_.catch_up();
     learning_.wait();
+    answer_served(segment);
     judge(segment);
     spare_.push_back(std::move(asked_.front()));
     asked_.pop_front();
@@ -118,11 +118,18 @@ std::vector<std::uint64_t> Pipeline::active_versions() const {
   return versions;
 }
 
+// Until its learner learns its next batch, the champion and it are one model.
 void Pipeline::answer_served(const Segment& segment) {
   if (!champion_ || segment.questions == 0) return;
   const std::size_t width = answer_width(config_.schema);
   answers_.resize(segment.questions * width);
-  champion_->snapshot.model->predict(segment.vectors.data(), segment.questions, answers_.data());
+  const Model& champion = *champion_->snapshot.model;
+  if (learning_.answered_by(champion_->version) == &champion) {
+    const std::span<const float> learned = learning_.answers(champion_->version);
+    std::copy(learned.begin(), learned.end(), answers_.begin());
+  } else {
+    champion.predict(segment.vectors.data(), segment.questions, answers_.data());
+  }
   for (std::size_t i = 0; i < segment.served.size(); ++i) {
     std::copy_n(segment.served_answers.begin() + static_cast<std::ptrdiff_t>(i * width), width,
                 answers_.begin() + static_cast<std::ptrdiff_t>(segment.served[i] * width));

@@ -31,6 +31,7 @@ class SimulatedLearning : public Learning {
   std::size_t posted() const { return posted_.size(); }
   bool done() const override { return true; }
   std::span<const float> answers(std::uint64_t version) const override;
+  const Model* answered_by(std::uint64_t /*version*/) const override { return nullptr; }
   Snapshot snapshot(std::uint64_t version) override;
   std::optional<std::string> stopped(std::uint64_t version) const override;
   std::string artifact(std::size_t recipe, const Snapshot& snapshot) const override;
