@@ -5,13 +5,13 @@
 #include <algorithm>
 #include <cstring>
 
-#include "stream/sha256.h"
+#include "stream/checksum.h"
 
 namespace freshet {
 
 namespace {
 
-constexpr int kFormat = 1;
+constexpr int kFormat = 2;
 constexpr int kPageBytes = 16384;
 constexpr std::size_t kPendingBytes = 8U << 20U;
 constexpr std::size_t kCachedBytes = 24U << 20U;
@@ -23,7 +23,7 @@ CREATE TABLE series (
 ) STRICT;
 CREATE TABLE chunks (
   series INTEGER NOT NULL, number INTEGER NOT NULL, records INTEGER NOT NULL,
-  sha256 TEXT NOT NULL, payload BLOB NOT NULL
+  hash TEXT NOT NULL, payload BLOB NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX chunk_key ON chunks (series, number);
 )";
@@ -38,7 +38,7 @@ void put_chunk(SQLite::Statement& insert, const std::pair<std::int64_t, std::uin
   insert.bind(1, key.first);
   insert.bind(2, signed_of(key.second));
   insert.bind(3, signed_of(records));
-  insert.bind(4, sha256_hex(bytes));
+  insert.bind(4, checksum({}, bytes));
   insert.bindNoCopy(5, bytes.data(), static_cast<int>(bytes.size()));
   insert.exec();
   insert.reset();
@@ -47,7 +47,9 @@ void put_chunk(SQLite::Statement& insert, const std::pair<std::int64_t, std::uin
 }  // namespace
 
 ChunkFile::ChunkFile(const std::string& path, bool read_only)
-    : path_(path), database_(open_database(path, read_only, kPageBytes, Durability::deferred)) {
+    : path_(path), database_(open_database(path, read_only, kPageBytes, JournalMode::rollback)) {
+  // A batch larger than the cache would lock readers out before its commit.
+  if (!read_only) database_.exec(fmt::format("PRAGMA cache_size=-{}", 3 * kPendingBytes / 2048));
   guarded(path_, [&] {
     const int format = database_.execAndGet("PRAGMA user_version").getInt();
     if (format == 0 && !read_only) {
@@ -138,7 +140,7 @@ Chunk ChunkFile::get(std::int64_t series, const std::string& name, std::uint64_t
   }
   return guarded(path_, [&] {
     SQLite::Statement select(database_,
-                             "SELECT sha256, payload FROM chunks WHERE series=? AND number=?");
+                             "SELECT hash, payload FROM chunks WHERE series=? AND number=?");
     select.bind(1, series);
     select.bind(2, signed_of(number));
     if (!select.executeStep()) {
@@ -148,7 +150,7 @@ Chunk ChunkFile::get(std::int64_t series, const std::string& name, std::uint64_t
     const SQLite::Column column = select.getColumn(1);
     auto bytes = std::make_shared<const std::string>(static_cast<const char*>(column.getBlob()),
                                                      static_cast<std::size_t>(column.getBytes()));
-    if (sha256_hex(*bytes) != select.getColumn(0).getString()) {
+    if (checksum({}, *bytes) != select.getColumn(0).getString()) {
       throw Error(ErrorKind::corrupt,
                   fmt::format("{}: chunk {} of series \"{}\" does not match its hash; delete the "
                               "file to have it derived from the log again",
@@ -213,10 +215,7 @@ void ChunkFile::settle() const {
   if (error_) std::rethrow_exception(error_);
 }
 
-void ChunkFile::sync() {
-  settle();
-  sync_database(path_);
-}
+void ChunkFile::sync() { settle(); }
 
 std::shared_ptr<const ChunkFile::Batch> ChunkFile::writing() const {
   const std::lock_guard lock(mutex_);
@@ -251,17 +250,27 @@ void ChunkFile::write(const Batch& batch) {
 std::vector<std::string> ChunkFile::verify() const {
   settle();
   return guarded(path_, [&] {
+    // Chunk by chunk: the writer waits for a statement that reads.
+    std::vector<std::pair<std::int64_t, std::int64_t>> keys;
+    SQLite::Statement select_keys(database_,
+                                  "SELECT series, number FROM chunks ORDER BY series, number");
+    while (select_keys.executeStep()) {
+      keys.emplace_back(select_keys.getColumn(0).getInt64(), select_keys.getColumn(1).getInt64());
+    }
     std::vector<std::string> damage;
     SQLite::Statement select(database_,
-                             "SELECT name, number, sha256, payload FROM chunks JOIN series ON "
-                             "series.id = chunks.series ORDER BY name, number");
-    while (select.executeStep()) {
-      const SQLite::Column column = select.getColumn(3);
+                             "SELECT name, hash, payload FROM chunks JOIN series ON series.id = "
+                             "chunks.series WHERE series = ? AND number = ?");
+    for (const auto& [series, number] : keys) {
+      select.reset();
+      select.bind(1, series);
+      select.bind(2, number);
+      if (!select.executeStep()) continue;  // cut or replaced since
+      const SQLite::Column column = select.getColumn(2);
       const std::string_view payload(static_cast<const char*>(column.getBlob()),
                                      static_cast<std::size_t>(column.getBytes()));
-      if (sha256_hex(payload) == select.getColumn(2).getString()) continue;
-      damage.push_back(fmt::format("chunk {} of series \"{}\" does not match its hash",
-                                   select.getColumn(1).getInt64(),
+      if (checksum({}, payload) == select.getColumn(1).getString()) continue;
+      damage.push_back(fmt::format("chunk {} of series \"{}\" does not match its hash", number,
                                    select.getColumn(0).getString()));
     }
     return damage;

@@ -259,7 +259,7 @@ class SqliteEventLog : public EventLog {
       return guarded(path_, [&] {
         if (!select_batch_) {
           select_batch_.emplace(database_,
-                                "SELECT first, count, sha256, payload FROM batches WHERE first <= "
+                                "SELECT first, count, hash, payload FROM batches WHERE first <= "
                                 "? ORDER BY first DESC LIMIT 1");
         }
         // Given back even by an exception: a statement under way keeps the WAL from being reset.

@@ -43,7 +43,7 @@ struct LogBatch {
 
 /// A pipeline's durable, append-only, totally ordered log: one SQLite file, format in
 /// docs/log-format.md. Positions are 0, 1, 2 … without gaps. Records are kept in batches, each a
-/// blob with its sha256, so a torn or damaged batch is found and named.
+/// blob with its hash, so a torn or damaged batch is found and named.
 ///
 /// One writer (the ingest thread). Readers on other threads each open a log of their own with
 /// `open_reader`. Every function throws `Error{unavailable}` when the disk refuses (full,

@@ -4,12 +4,12 @@ namespace freshet {
 
 /// What an event log's file is made of; docs/log-format.md explains each column.
 inline constexpr int kLogApplication = 0x46724C67;  ///< "FrLg", in the file's header
-inline constexpr int kLogFormat = 1;
+inline constexpr int kLogFormat = 2;
 
 inline constexpr const char* kLogTables = R"(
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 CREATE TABLE batches (
-  first INTEGER PRIMARY KEY, count INTEGER NOT NULL, sha256 TEXT NOT NULL, payload BLOB NOT NULL
+  first INTEGER PRIMARY KEY, count INTEGER NOT NULL, hash TEXT NOT NULL, payload BLOB NOT NULL
 ) STRICT;
 CREATE TABLE counters (
   accepted INTEGER NOT NULL, duplicates INTEGER NOT NULL, late INTEGER NOT NULL,

@@ -6,8 +6,8 @@
 #include <bit>
 #include <cstring>
 
+#include "stream/checksum.h"
 #include "stream/error.h"
-#include "stream/sha256.h"
 
 namespace freshet {
 
@@ -52,11 +52,7 @@ std::string batch_payload(std::span<const std::string> records) {
 }
 
 std::string batch_hash(std::uint64_t first, std::uint64_t count, std::string_view payload) {
-  Sha256 hash;
-  hash.add(bytes_of(first));
-  hash.add(bytes_of(count));
-  hash.add(payload);
-  return hash.hex();
+  return checksum({first, count}, payload);
 }
 
 RecordBatch::RecordBatch(std::uint64_t first, std::uint64_t count, std::string payload,
@@ -69,7 +65,7 @@ RecordBatch::RecordBatch(std::uint64_t first, std::uint64_t count, std::string p
                     "a backup",
                     first, first + count, what));
   };
-  if (batch_hash(first, count, payload_) != hash) throw damaged("it does not match its sha256");
+  if (batch_hash(first, count, payload_) != hash) throw damaged("it does not match its hash");
   ends_.reserve(std::min(count, payload_.size() / sizeof(Length)));
   std::size_t at = 0;
   while (at < payload_.size()) {

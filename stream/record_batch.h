@@ -15,7 +15,7 @@ std::size_t batch_length(std::span<const std::string> records);
 /// The stored form of one batch (docs/log-format.md, "Payload"): each record behind its length.
 std::string batch_payload(std::span<const std::string> records);
 
-/// sha256 (hex) over the batch's first position, its count and its payload.
+/// Checksum over the batch's first position, its count and its payload.
 std::string batch_hash(std::uint64_t first, std::uint64_t count, std::string_view payload);
 
 /// One batch as it was read: checked against its hash, its records at hand by position.

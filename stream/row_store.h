@@ -25,7 +25,7 @@ struct FeatureColumn {
 
 /// Questions, each stored once in asked order with its feature vectors, the answers given to
 /// them, and the rows that their labels made: one SQLite file per pipeline, append-only, in
-/// chunks of kChunk, each with its sha256 (docs/row-format.md). All of it derives from the log: it
+/// chunks of kChunk, each with its hash (docs/row-format.md). All of it derives from the log: it
 /// is cut back to the last checkpoint on open.
 ///
 /// What is appended is readable at once (unwritten chunks are read from memory). The newest

@@ -1,11 +1,8 @@
 #include "stream/sqlite.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sqlite3.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <filesystem>
 #include <system_error>
 
@@ -26,10 +23,16 @@ std::string uri_of(const std::string& path) {
   return uri;
 }
 
-bool is_empty_or_missing(const std::string& path) {
+bool has_bytes(const std::string& path) {
   std::error_code unknown;
   const auto size = std::filesystem::file_size(path, unknown);
-  return unknown || size == 0;
+  return !unknown && size > 0;
+}
+
+SQLite::Database connect_to_read(const std::string& path, int patience) {
+  SQLite::Database database(path, SQLite::OPEN_READONLY, patience);
+  database.execAndGet("SELECT count(*) FROM sqlite_schema");
+  return database;
 }
 
 SQLite::Database connect(const std::string& path, bool read_only) {
@@ -41,53 +44,40 @@ SQLite::Database connect(const std::string& path, bool read_only) {
     throw Error(ErrorKind::not_found, fmt::format("{}: there is no such file", path));
   }
   try {
-    SQLite::Database database(path, SQLite::OPEN_READONLY, kPatience);
-    database.execAndGet("SELECT count(*) FROM sqlite_schema");
-    return database;
+    return connect_to_read(path, kPatience);
   } catch (const SQLite::Exception& error) {
-    // What stands in a WAL is part of the database: without it the file alone is not the truth.
     const int code = error.getErrorCode() & 0xFF;
-    if ((code != SQLITE_CANTOPEN && code != SQLITE_READONLY) ||
-        !is_empty_or_missing(path + "-wal")) {
-      throw;
-    }
-    return SQLite::Database(uri_of(path) + "?immutable=1", SQLite::OPEN_READONLY | SQLite::OPEN_URI,
-                            kPatience);
+    if (code != SQLITE_CANTOPEN && code != SQLITE_READONLY) throw;
   }
+  if (has_bytes(path + "-journal")) {
+    // Left by a writer that died: only a writing connection may take it back.
+    SQLite::Database(path, SQLite::OPEN_READWRITE, kPatience)
+        .execAndGet("SELECT count(*) FROM sqlite_schema");
+    return connect_to_read(path, kPatience);
+  }
+  // What stands in a WAL is part of the database: without it the file alone is not the truth.
+  if (has_bytes(path + "-wal")) return connect_to_read(path, kPatience);
+  return SQLite::Database(uri_of(path) + "?immutable=1", SQLite::OPEN_READONLY | SQLite::OPEN_URI,
+                          kPatience);
 }
 
 }  // namespace
 
 SQLite::Database open_database(const std::string& path, bool read_only, int page_bytes,
-                               Durability durability) {
+                               JournalMode journal) {
   return guarded(path, [&] {
     SQLite::Database database = connect(path, read_only);
     if (!read_only) {
       database.exec(fmt::format("PRAGMA page_size={}", page_bytes));
-      database.exec("PRAGMA journal_mode=WAL");
-      database.exec(durability == Durability::full ? "PRAGMA synchronous=FULL"
-                                                   : "PRAGMA synchronous=NORMAL");
+      database.exec(journal == JournalMode::write_ahead ? "PRAGMA journal_mode=WAL"
+                                                        : "PRAGMA journal_mode=TRUNCATE");
+      database.exec("PRAGMA synchronous=FULL");
     }
     database.exec("PRAGMA foreign_keys=ON");
     database.exec("PRAGMA trusted_schema=OFF");
     database.exec("PRAGMA cell_size_check=ON");
     return database;
   });
-}
-
-void sync_database(const std::string& path) {
-  if (path == ":memory:") return;
-  const std::string folder = std::filesystem::path(path).parent_path().string();
-  for (const std::string& name : {path + "-wal", path, folder.empty() ? "." : folder}) {
-    const int file = ::open(name.c_str(), O_RDONLY | O_CLOEXEC);
-    if (file < 0 && errno == ENOENT) continue;
-    const bool synced = file >= 0 && ::fsync(file) == 0;
-    const int code = errno;
-    if (file >= 0) ::close(file);
-    if (synced) continue;
-    throw Error(ErrorKind::unavailable, fmt::format("{}: cannot be synced to disk: {}", name,
-                                                    std::generic_category().message(code)));
-  }
 }
 
 Error translate(const std::string& path, const SQLite::Exception& error) {

@@ -9,23 +9,20 @@
 
 namespace freshet {
 
-/// When a commit is on disk: on its return, or at the next `sync_database`. Either survives the
-/// process, and leaves a whole database after a power cut.
-enum class Durability { full, deferred };
+/// How a database keeps a transaction whole. In a write-ahead log, readers and the writer never
+/// wait for each other and each page is written twice; with a rollback journal what is appended is
+/// written once, and readers, each a short while, wait for a commit and it for them.
+enum class JournalMode { write_ahead, rollback };
 
-/// Opens (or, for writing, creates) a database with the pragmas of the house: WAL,
-/// synchronous=FULL, 5 s of patience, foreign keys, no trusted schema, checked cells. Read-only
-/// connections never write; one on a folder that cannot be written to opens the file as immutable
-/// where it has no WAL. A new database has pages of `page_bytes`: large blobs are quicker with
-/// large ones. Throws Error{not_found} when there is nothing to read, otherwise as `translate`
-/// says.
+/// Opens (or, for writing, creates) a database with the pragmas of the house: synchronous=FULL (a
+/// commit is on disk on return), 5 s of patience, foreign keys, no trusted schema, checked cells.
+/// Read-only connections change nothing, except that they take back what a writer that died left
+/// unfinished in a rollback journal; one on a folder that cannot be written to opens the file as
+/// immutable where no journal stands beside it. A new database has pages of `page_bytes`: large
+/// blobs are quicker with large ones. Throws Error{not_found} when there is nothing to read,
+/// otherwise as `translate` says.
 SQLite::Database open_database(const std::string& path, bool read_only, int page_bytes = 4096,
-                               Durability durability = Durability::full);
-
-/// What was committed to a database of Durability::deferred is on disk on return. Throws
-/// Error{unavailable}, once and for all: after a failed fsync the pages count as written.
-/// Thread-safe: it asks the files' names only.
-void sync_database(const std::string& path);
+                               JournalMode journal = JournalMode::write_ahead);
 
 /// SQLite's exception as ours: damage is `corrupt`, everything else `unavailable`; names the file.
 Error translate(const std::string& path, const SQLite::Exception& error);

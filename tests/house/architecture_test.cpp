@@ -38,6 +38,7 @@ const std::vector<std::pair<std::string, std::vector<std::string>>> kOwners = {
     {"simdjson", {"stream/jsonl_source.", "stream/library_versions."}},
     {"zlib.h", {"stream/byte_input.", "stream/library_versions."}},
     {"openssl/", {"stream/", "web/connection."}},
+    {"xxhash.h", {"stream/checksum.", "stream/library_versions."}},
     {"hwy/", {"trainer/scorer.", "trainer/model."}},
     {"nlohmann/", {"stream/feature_set.", "trainer/artifact.", "orchestrator/", "web/"}},
     {"CLI/",

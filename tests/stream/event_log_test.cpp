@@ -204,7 +204,7 @@ TEST_F(EventLogTest, AnyDamagedPlaceOfABatchIsFound) {
   append(*open(), 10);
   for (const char* statement :
        {"UPDATE batches SET count = 9", "UPDATE batches SET first = 1",
-        "UPDATE batches SET sha256 = upper(sha256)", "UPDATE batches SET payload = x''"}) {
+        "UPDATE batches SET hash = upper(hash)", "UPDATE batches SET payload = x''"}) {
     const std::string whole = file_bytes(path());
     change(statement);
     error_of(ErrorKind::corrupt, [&] { open(); });
@@ -230,8 +230,8 @@ TEST_F(EventLogTest, RefusesWhatIsNoLogOfItsOwn) {
   error_of(ErrorKind::not_found, [&] { EventLog::open_reader(path()); });
   append(*open(), 1);
   error_of(ErrorKind::conflict, [&] { EventLog::open(path(), "schema 2"); });
-  change("PRAGMA user_version = 2");
-  EXPECT_NE(error_of(ErrorKind::conflict, [&] { open(); }).find("format 2"), std::string::npos);
+  change("PRAGMA user_version = 3");
+  EXPECT_NE(error_of(ErrorKind::conflict, [&] { open(); }).find("format 3"), std::string::npos);
 
   write_bytes(path("text"), std::string(9000, 'x'));
   error_of(ErrorKind::corrupt, [&] { EventLog::open(path("text"), "schema 1"); });
