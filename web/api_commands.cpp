@@ -42,28 +42,32 @@ CommandRecord command_record(const std::string& kind, const json& arguments,
 std::optional<std::uint64_t> seen_champion(const Request& request) {
   const auto tag = if_match(request);
   if (!tag) return std::nullopt;
-  if (tag->empty() || tag->size() > 18 ||
-      tag->find_first_not_of("0123456789") != std::string::npos) {
+  const auto version = plain_number(*tag);
+  if (!version) {
     throw Error(ErrorKind::invalid,
                 fmt::format("If-Match: \"{}\": expected the champion's version in quotes", *tag));
   }
-  return std::stoull(*tag);
+  return version;
 }
 
-Response champion_needed() {
-  return problem(428,
-                 "This needs If-Match with the champion's version, as GET of the pipeline gives it "
-                 "in ETag, so that nobody decides on what they have not seen.");
+// A command of someone who has seen which champion it is about.
+Response command_on_seen(ServedPipeline& pipeline, const Request& request,
+                         const CommandRecord& record) {
+  const auto seen = seen_champion(request);
+  if (!seen) {
+    return problem(428,
+                   "This needs If-Match with the champion's version, as GET of the pipeline gives "
+                   "it in ETag, so that nobody decides on what they have not seen.");
+  }
+  return decided(pipeline.command(record, seen));
 }
 
 Response promote(Service& service, const Request& request) {
   ServedPipeline& pipeline = pipeline_of(service, request);
   const json body = body_object(request, {"version", "reason"});
   const json arguments{{"version", required_number(body, "version")}};
-  const auto record = command_record("promote", arguments, required_text(body, "reason"));
-  const auto seen = seen_champion(request);
-  if (!seen) return champion_needed();
-  return decided(pipeline.command(record, seen));
+  return command_on_seen(pipeline, request,
+                         command_record("promote", arguments, required_text(body, "reason")));
 }
 
 Response roll_back(Service& service, const Request& request) {
@@ -77,10 +81,8 @@ Response roll_back(Service& service, const Request& request) {
   } else if (body.contains("to") && !body.at("to").is_null()) {
     arguments["version"] = required_number(body, "to");
   }
-  const auto record = command_record("rollback", arguments, required_text(body, "reason"));
-  const auto seen = seen_champion(request);
-  if (!seen) return champion_needed();
-  return decided(pipeline.command(record, seen));
+  return command_on_seen(pipeline, request,
+                         command_record("rollback", arguments, required_text(body, "reason")));
 }
 
 Response approve(Service& service, const Request& request) {

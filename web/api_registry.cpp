@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <optional>
-#include <regex>
 #include <utility>
 
 #include "orchestrator/registry_json.h"
@@ -42,8 +41,7 @@ json live_spans(const std::vector<Decision>& decisions, std::uint64_t version) {
 }
 
 // What the registry, written at checkpoints, does not have yet.
-void add_state(const PipelineView& view, json& version) {
-  const json state = json::parse(view.state);
+void add_state(const json& state, json& version) {
   version["metrics"] = nullptr;
   version["learned_rows"] = nullptr;
   for (const json& learner : state.at("learners")) {
@@ -61,11 +59,11 @@ Response list_versions(Service& service, const Request& request) {
   const ServedPipeline& pipeline = pipeline_of(service, request);
   const Workspace workspace = read_registry(service);
   const auto decisions = workspace.registry().decisions(pipeline.name());
-  const auto view = pipeline.view();
+  const json state = json::parse(pipeline.view()->state);
   std::vector<json> items;
   for (json version : versions_json(workspace.registry(), pipeline.name())) {
     version["live"] = live_spans(decisions, version.at("version"));
-    add_state(*view, version);
+    add_state(state, version);
     items.push_back(std::move(version));
   }
   return paged(items, "version", Order::ascending, page_of(request));
@@ -77,7 +75,7 @@ Response show_version(Service& service, const Request& request) {
   const std::uint64_t number = number_of(request, "version");
   json version = version_json(workspace.registry(), pipeline.name(), number);
   version["live"] = live_spans(workspace.registry().decisions(pipeline.name()), number);
-  add_state(*pipeline.view(), version);
+  add_state(json::parse(pipeline.view()->state), version);
   return json_response(version);
 }
 
@@ -180,18 +178,19 @@ json live_json(const Registry& registry, const std::string& pipeline, Millis tim
 
 std::uint64_t asked_since(const Request& request) {
   const std::string text = request.query_value("since", "0");
-  if (text.empty() || text.find_first_not_of("0123456789") != std::string::npos ||
-      text.size() > 18) {
+  const auto sequence = plain_number(text);
+  if (!sequence) {
     throw Error(ErrorKind::invalid,
                 fmt::format("since={}: expected a decision's sequence number", text));
   }
-  return std::stoull(text);
+  return *sequence;
 }
 
 std::string asked_kind(const Request& request) {
-  static const std::regex name("[a-z_]{1,40}");
   std::string text = request.query_value("kind");
-  if (request.query.contains("kind") && !std::regex_match(text, name)) {
+  const bool is_kind = !text.empty() && text.size() <= 40 &&
+                       text.find_first_not_of("abcdefghijklmnopqrstuvwxyz_") == std::string::npos;
+  if (request.query.contains("kind") && !is_kind) {
     throw Error(ErrorKind::invalid,
                 fmt::format("kind={}: expected a kind of decision, as promoted", text));
   }
@@ -219,10 +218,6 @@ Response list_decisions(Service& service, const Request& request) {
   return paged(items, "sequence", Order::descending, page_of(request));
 }
 
-}  // namespace
-
-namespace {
-
 std::vector<RouteParameter> decision_parameters() {
   std::vector<RouteParameter> parameters = page_parameters();
   parameters.push_back(
@@ -245,28 +240,20 @@ std::vector<RouteParameter> decision_parameters() {
 }  // namespace
 
 void add_registry_routes(RouteTable& routes, Service& service) {
-  const auto view = [&](const char* pattern, const char* summary, const char* schema,
-                        Response (*handler)(Service&, const Request&),
-                        std::vector<RouteParameter> parameters = {}) {
-    routes.add({.method = "GET",
-                .pattern = std::string("/api/v1/pipelines/{pipeline}/") + pattern,
-                .role = Role::view,
-                .handler = [&service, handler](const Request& r) { return handler(service, r); },
-                .summary = summary,
-                .response_schema = schema,
-                .also_takes = std::move(parameters)});
-  };
-  view("versions", "Versions, oldest first, and when each was live", "VersionList", list_versions,
-       page_parameters());
-  view("versions/{version:number}", "A version: lineage, revisions, evaluations", "Version",
-       show_version);
-  view("evaluations", "Evaluations, newest first", "EvaluationList", list_evaluations,
-       page_parameters());
-  view("evaluations/{evaluation:number}", "An evaluation", "Evaluation", show_evaluation);
-  view("evaluations/{evaluation:number}/series", "An evaluation's course, for a chart", "Series",
-       show_series);
-  view("decisions", "Decisions, newest first; with at= or wall=: what was live then, and why",
-       "DecisionList", list_decisions, decision_parameters());
+  add_view(routes, service, "/{pipeline}/versions",
+           "Versions, oldest first, and when each was live", "VersionList", list_versions,
+           page_parameters());
+  add_view(routes, service, "/{pipeline}/versions/{version:number}",
+           "A version: lineage, revisions, evaluations", "Version", show_version);
+  add_view(routes, service, "/{pipeline}/evaluations", "Evaluations, newest first",
+           "EvaluationList", list_evaluations, page_parameters());
+  add_view(routes, service, "/{pipeline}/evaluations/{evaluation:number}", "An evaluation",
+           "Evaluation", show_evaluation);
+  add_view(routes, service, "/{pipeline}/evaluations/{evaluation:number}/series",
+           "An evaluation's course, for a chart", "Series", show_series);
+  add_view(routes, service, "/{pipeline}/decisions",
+           "Decisions, newest first; with at= or wall=: what was live then, and why",
+           "DecisionList", list_decisions, decision_parameters());
 }
 
 }  // namespace freshet

@@ -33,7 +33,6 @@ json state_json(const ServedPipeline& pipeline, const Request& request) {
 }
 
 Response list_pipelines(Service& service, const Request& request) {
-  const std::string limit = request.query_value("limit");
   const Page page = page_of(request);
   json items = json::array();
   json next;
@@ -201,10 +200,6 @@ Response who_am_i(const Request& request) {
                         {"version", program_version()}});
 }
 
-}  // namespace
-
-namespace {
-
 constexpr const char* kId = R"({"type": "integer", "minimum": 0, "maximum": 999999999999})";
 
 std::vector<RouteParameter> letter_parameters() {
@@ -228,26 +223,15 @@ std::vector<RouteParameter> change_parameters() {
 }  // namespace
 
 void add_state_routes(RouteTable& routes, Service& service) {
-  const auto view = [&](const char* pattern, const char* summary, const char* schema,
-                        Response (*handler)(Service&, const Request&),
-                        std::vector<RouteParameter> parameters = {}) {
-    routes.add({.method = "GET",
-                .pattern = pattern,
-                .role = Role::view,
-                .handler = [&service, handler](const Request& r) { return handler(service, r); },
-                .summary = summary,
-                .response_schema = schema,
-                .also_takes = std::move(parameters)});
-  };
-  view("/api/v1/pipelines", "All pipelines and how they stand", "PipelineList", list_pipelines,
-       page_parameters());
-  view("/api/v1/pipelines/{pipeline}", "How a pipeline stands", "Pipeline", show_pipeline);
-  view("/api/v1/pipelines/{pipeline}/stream", "Rate, lag, watermark, what was refused", "Stream",
-       show_stream);
-  view("/api/v1/pipelines/{pipeline}/dead-letters", "Records that were refused, newest first",
-       "DeadLetterList", list_letters, letter_parameters());
-  view("/api/v1/pipelines/{pipeline}/features", "Features, as the champion's scaler has seen them",
-       "FeatureList", list_features);
+  add_view(routes, service, "", "All pipelines and how they stand", "PipelineList", list_pipelines,
+           page_parameters());
+  add_view(routes, service, "/{pipeline}", "How a pipeline stands", "Pipeline", show_pipeline);
+  add_view(routes, service, "/{pipeline}/stream", "Rate, lag, watermark, what was refused",
+           "Stream", show_stream);
+  add_view(routes, service, "/{pipeline}/dead-letters", "Records that were refused, newest first",
+           "DeadLetterList", list_letters, letter_parameters());
+  add_view(routes, service, "/{pipeline}/features",
+           "Features, as the champion's scaler has seen them", "FeatureList", list_features);
   routes.add({.method = "GET",
               .pattern = "/api/v1/changes",
               .role = Role::view,

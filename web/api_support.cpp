@@ -22,8 +22,9 @@ namespace {
 
 constexpr std::size_t kMostItems = 1000;
 constexpr std::ptrdiff_t kMostReasonCharacters = 1000;
+constexpr std::size_t kMostDigits = 18;  // any such number fits
 
-std::optional<std::uint64_t> parse_number(const std::string& text) {
+std::optional<std::uint64_t> parse_number(std::string_view text) {
   std::uint64_t value = 0;
   const char* end = text.data() + text.size();
   const auto [at, error] = std::from_chars(text.data(), end, value);
@@ -144,6 +145,13 @@ bool optional_flag(const json& object, const char* key, bool otherwise) {
   return at->get<bool>();
 }
 
+std::optional<std::uint64_t> plain_number(std::string_view text) {
+  if (text.size() > kMostDigits || text.find_first_not_of("0123456789") != std::string_view::npos) {
+    return std::nullopt;
+  }
+  return parse_number(text);
+}
+
 std::optional<std::string> if_match(const Request& request) {
   const std::string tag = request.header("if-match");
   if (tag.empty()) return std::nullopt;
@@ -183,6 +191,18 @@ std::uint64_t number_of(const Request& request, const char* parameter) {
 
 Workspace read_registry(Service& service) {
   return Workspace::open(service.workspace().folder(), Workspace::Mode::read);
+}
+
+void add_view(RouteTable& routes, Service& service, const char* pattern, const char* summary,
+              const char* schema, Response (*handler)(Service&, const Request&),
+              std::vector<RouteParameter> parameters) {
+  routes.add({.method = "GET",
+              .pattern = std::string("/api/v1/pipelines") + pattern,
+              .role = Role::view,
+              .handler = [&service, handler](const Request& r) { return handler(service, r); },
+              .summary = summary,
+              .response_schema = schema,
+              .also_takes = std::move(parameters)});
 }
 
 }  // namespace freshet

@@ -4,6 +4,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -39,6 +40,8 @@ std::string required_text(const nlohmann::json& object, const char* key);
 /// A number that must be there.
 std::uint64_t required_number(const nlohmann::json& object, const char* key);
 bool optional_flag(const nlohmann::json& object, const char* key, bool otherwise);
+/// 1 to 18 digits and nothing else; nullopt for any other text.
+std::optional<std::uint64_t> plain_number(std::string_view text);
 
 /// The version or hash in If-Match: "7" -> 7. nullopt if there is none; Error{invalid} for
 /// anything else than one strong tag.
@@ -56,6 +59,12 @@ std::uint64_t number_of(const Request& request, const char* parameter);
 
 /// A reader of the workspace for one request.
 Workspace read_registry(Service& service);
+
+/// Adds a GET for viewers, at /api/v1/pipelines followed by `pattern`; it answers with the schema
+/// named. The service must outlive the table.
+void add_view(RouteTable& routes, Service& service, const char* pattern, const char* summary,
+              const char* schema, Response (*handler)(Service&, const Request&),
+              std::vector<RouteParameter> parameters = {});
 
 // Each adds its routes; the service must outlive the table.
 void add_state_routes(RouteTable& routes, Service& service);     // pipelines, stream, changes, me
