@@ -82,6 +82,7 @@ class Pipeline {
 
   /// In force now; `apply` changes it.
   const PipelineConfig& config() const { return config_; }
+  const std::string& config_hash() const { return config_hash_; }
   const std::string& recipe_name(std::size_t recipe) const { return recipes_.at(recipe).name; }
 
   /// Answers with the champion as it is; nullptr before the first one.

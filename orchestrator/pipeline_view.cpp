@@ -84,8 +84,7 @@ const char* encoding_name(Encoding encoding) {
 }
 
 // What the champion's scaler has seen of each scaled slot, beside the definition.
-json features_json(const OpenPipeline& open) {
-  const FeatureSet features(open.pipeline.config().schema, open.pipeline.config().features);
+json features_json(const OpenPipeline& open, const FeatureSet& features) {
   const ServedRevision* champion = open.pipeline.champion();
   const ScalerState* scaler = champion == nullptr ? nullptr : &champion->snapshot.state->scaler;
   const double seen = static_cast<double>(champion == nullptr ? 0 : champion->snapshot.row);
@@ -140,8 +139,6 @@ const char* task_name(Task task) {
 void fill_plain(const OpenPipeline& open, const EventLog& log, PipelineView& view) {
   const Pipeline& pipeline = open.pipeline;
   view.running = pipeline.running_evaluations();
-  view.config = write_config(open.pipeline.config());
-  view.config_hash = config_hash(open.pipeline.config());
   view.champion = pipeline.champion() == nullptr ? 0 : pipeline.champion()->version;
   view.rows = pipeline.rows();
   view.settled_rows = pipeline.scoreboard().settled_rows();
@@ -186,6 +183,12 @@ struct PipelineViewer::Figures {
   json sparkline;
 };
 
+struct PipelineViewer::InForce {
+  std::string hash;
+  std::string text;
+  FeatureSet features;
+};
+
 PipelineViewer::PipelineViewer(const std::vector<Decision>& decisions)
     : figures_(std::make_unique<Figures>()) {
   for (const Decision& decision : decisions) note(decision);
@@ -200,6 +203,16 @@ void PipelineViewer::note(const Decision& decision) {
   const bool promotes = decision.kind == "promoted" || decision.kind == "approval_requested";
   if (promotes && decision.evaluation != 0 && decision.actor == "policy") ++promote_verdicts_;
   figures_due_ = {};
+}
+
+// A view is made several times a second, the config changes now and then.
+const PipelineViewer::InForce& PipelineViewer::in_force(const Pipeline& pipeline) {
+  const PipelineConfig& config = pipeline.config();
+  if (!in_force_ || in_force_->hash != pipeline.config_hash()) {
+    in_force_ = std::make_unique<const InForce>(
+        InForce{pipeline.config_hash(), write_config(config), {config.schema, config.features}});
+  }
+  return *in_force_;
 }
 
 void PipelineViewer::measure_rate(std::uint64_t head) {
@@ -233,6 +246,9 @@ void PipelineViewer::compute_figures(const OpenPipeline& open) {
 PipelineView PipelineViewer::look(const OpenPipeline& open, const EventLog& log) {
   const Pipeline& pipeline = open.pipeline;
   PipelineView view;
+  const InForce& config = in_force(pipeline);
+  view.config = config.text;
+  view.config_hash = config.hash;
   fill_plain(open, log, view);
   measure_rate(view.head);
   compute_figures(open);
@@ -242,7 +258,7 @@ PipelineView PipelineViewer::look(const OpenPipeline& open, const EventLog& log)
   view.last_decision = last_ ? last_->sequence : 0;
   view.last_evaluation = last_evaluation_;
   view.promote_verdicts = promote_verdicts_;
-  view.features = json_text(features_json(open));
+  view.features = json_text(features_json(open, config.features));
   const ServedRevision* previous = pipeline.previous();
   json j{{"pipeline", open.pipeline.config().pipeline},
          {"task", task_name(open.pipeline.config().schema.task)},

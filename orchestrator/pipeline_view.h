@@ -51,9 +51,11 @@ class PipelineViewer {
 
  private:
   struct Figures;  ///< what is costly, as JSON
+  struct InForce;  ///< what follows from the config alone
 
   void measure_rate(std::uint64_t head);
   void compute_figures(const OpenPipeline& open);
+  const InForce& in_force(const Pipeline& pipeline);
 
   using Clock = std::chrono::steady_clock;
 
@@ -67,6 +69,7 @@ class PipelineViewer {
   double events_per_second_ = 0;
   std::unique_ptr<Figures> figures_;
   Clock::time_point figures_due_;
+  std::unique_ptr<const InForce> in_force_;
 };
 
 }  // namespace freshet

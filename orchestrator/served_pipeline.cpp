@@ -44,7 +44,14 @@ ServedPipeline::ServedPipeline(Workspace& workspace, const std::string& name,
     viewer_ = std::make_unique<PipelineViewer>(workspace_.registry().decisions(name));
   }
   publish(true);
-  start_ingest();
+  ingest_ = std::jthread([this] {
+    try {
+      ingest_loop();
+    } catch (const std::exception& error) {
+      fail(fmt::format("pipeline {}: cannot take events: {}", name_, error.what()));
+      pushed_.abandon(std::current_exception());
+    }
+  });
   thread_ = std::jthread([this](const std::stop_token& stop) { pipeline_loop(stop); });
 }
 
@@ -108,8 +115,7 @@ std::vector<Decision> ServedPipeline::command(CommandRecord record,
 std::vector<Decision> ServedPipeline::apply(const PipelineConfig& config, const std::string& reason,
                                             const std::optional<std::string>& expected_hash) {
   return on_pipeline_thread([this, config, reason, expected_hash] {
-    const std::string hash = config_hash(open_->pipeline.config());
-    if (expected_hash && *expected_hash != hash) {
+    if (expected_hash && *expected_hash != open_->pipeline.config_hash()) {
       throw Error(ErrorKind::conflict,
                   "the policy was changed meanwhile: look again and decide anew");
     }
@@ -148,17 +154,6 @@ void ServedPipeline::fail(const std::string& what) {
 }
 
 // --- the ingest thread
-
-void ServedPipeline::start_ingest() {
-  ingest_ = std::jthread([this] {
-    try {
-      ingest_loop();
-    } catch (const std::exception& error) {
-      fail(fmt::format("pipeline {}: cannot take events: {}", name_, error.what()));
-      pushed_.abandon(std::current_exception());
-    }
-  });
-}
 
 std::unique_ptr<Source> ServedPipeline::open_feed(std::size_t index) {
   const PipelineConfig& config = open_->config;
@@ -207,8 +202,8 @@ void ServedPipeline::ingest_loop() {
     pushed = pushed_.pump(ingest, kIngestChunk);
     if (open_->log->head() == before) continue;
     {
+      // Nobody is between a look at the head and the wait for more: the wake-up is not lost.
       const std::lock_guard lock(mutex_);
-      appended_ = true;
     }
     woken_.notify_all();
   }
@@ -237,17 +232,15 @@ std::vector<Decision> ServedPipeline::on_pipeline_thread(Decide run) {
   return done.get();
 }
 
-bool ServedPipeline::run_jobs() {
-  bool any = false;
+void ServedPipeline::run_jobs() {
   for (;;) {
     Job job;
     {
       const std::lock_guard lock(mutex_);
-      if (jobs_.empty()) return any;
+      if (jobs_.empty()) return;
       job = std::move(jobs_.front());
       jobs_.pop_front();
     }
-    any = true;
     try {
       std::vector<Decision> decisions = job.run();
       publish(true);  // whoever gave the command sees what it did
@@ -255,6 +248,11 @@ bool ServedPipeline::run_jobs() {
     } catch (const Error& error) {
       job.done.set_exception(std::current_exception());
       if (error.kind() == ErrorKind::unavailable || error.kind() == ErrorKind::corrupt) throw;
+    } catch (const std::exception& error) {
+      // Half a command may be done: nothing goes on from that but a new start.
+      job.done.set_exception(std::make_exception_ptr(
+          Error(ErrorKind::corrupt, fmt::format("the command broke off: {}", error.what()))));
+      throw;
     }
   }
 }
@@ -306,10 +304,8 @@ void ServedPipeline::go_through(const std::stop_token& stop) {
 
 void ServedPipeline::wait_for_more(const std::stop_token& stop, std::uint64_t head) {
   std::unique_lock lock(mutex_);
-  woken_.wait_until(lock, stop, view_due(), [&] {
-    return appended_ || !jobs_.empty() || failure_ || open_->log->head() > head;
-  });
-  appended_ = false;
+  woken_.wait_until(lock, stop, view_due(),
+                    [&] { return !jobs_.empty() || failure_ || open_->log->head() > head; });
 }
 
 // A stream that rests is looked at now and then, for its rate; one that moves at once.

@@ -97,7 +97,6 @@ class ServedPipeline {
   };
 
   RunKnobs knobs();
-  void start_ingest();
   void ingest_loop();
   std::unique_ptr<Source> open_feed(std::size_t index);
   void note_feed_failure(const std::string& what);
@@ -105,7 +104,7 @@ class ServedPipeline {
   void go_through(const std::stop_token& stop);
   void wait_for_more(const std::stop_token& stop, std::uint64_t head);
   std::chrono::steady_clock::time_point view_due() const;
-  bool run_jobs();
+  void run_jobs();
   std::vector<Decision> on_pipeline_thread(Decide run);
   std::vector<Decision> news();
   void publish(bool now);
@@ -135,7 +134,6 @@ class ServedPipeline {
   std::condition_variable_any woken_;
   std::deque<Job> jobs_;                      ///< under mutex_
   bool closed_ = false;                       ///< under mutex_: takes no more jobs
-  bool appended_ = false;                     ///< under mutex_: the log has grown
   std::shared_ptr<const PipelineView> view_;  ///< under mutex_
   std::optional<std::string> failure_;        ///< under mutex_
   std::optional<std::string> feed_failure_;   ///< under mutex_
