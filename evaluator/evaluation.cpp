@@ -224,14 +224,14 @@ class Evaluation::Impl {
     if (f.log_evidence_against >= f.log_threshold) {
       return Verdict{
           VerdictKind::reject, "worse",
-          fmt::format("Reject: {} higher by {:.4f}{} after {} rows.", loss_name(policy_.loss),
+          fmt::format("Reject: {} higher by {:.4f}{} after {} rows.", loss_in_words(policy_.loss),
                       -f.mean_difference, interval_text(f, -1), counted_)};
     }
     if (counted_ >= kFutilityRows && cannot_win(f)) {
       return Verdict{VerdictKind::reject, "cannot_win",
                      fmt::format("Reject: after {} rows the {} differs by {:.4f}, too little to be "
                                  "shown better than a margin of {} within {} rows.",
-                                 counted_, loss_name(policy_.loss), f.mean_difference,
+                                 counted_, loss_in_words(policy_.loss), f.mean_difference,
                                  policy_.margin, policy_.max_rows)};
     }
     return std::nullopt;
@@ -243,15 +243,15 @@ class Evaluation::Impl {
       if (worse || candidate_hits_ > champion_hits_) {
         return {VerdictKind::reject, "vetoed",
                 fmt::format("Reject: the {} is lower by {:.4f} after {} rows, but {}.",
-                            loss_name(policy_.loss), f.mean_difference, counted_,
+                            loss_in_words(policy_.loss), f.mean_difference, counted_,
                             worse ? "the uncapped mean is worse"
                                   : "it misses by more than the cap more often")};
       }
     }
     return {VerdictKind::promote, "better",
             fmt::format("Promote: {} lower by {:.4f}{} after {} rows ({} test).",
-                        loss_name(policy_.loss), f.mean_difference, interval_text(f, 1), counted_,
-                        test() == TestKind::mixture ? "asymptotic mixture" : "bounded")};
+                        loss_in_words(policy_.loss), f.mean_difference, interval_text(f, 1),
+                        counted_, test() == TestKind::mixture ? "asymptotic mixture" : "bounded")};
   }
 
   /// A stop for futility needs no alpha: it can only lose promotions.
@@ -267,9 +267,10 @@ class Evaluation::Impl {
 
   Verdict inconclusive(const EvaluationFigures& f) const {
     if (f.unsteady) return unsteady(policy_.loss, f);
-    return {VerdictKind::inconclusive, "max_rows",
-            fmt::format("Inconclusive: {} lower by {:.4f}{} after {} rows, as many as allowed.",
-                        loss_name(policy_.loss), f.mean_difference, interval_text(f, 1), counted_)};
+    return {
+        VerdictKind::inconclusive, "max_rows",
+        fmt::format("Inconclusive: {} lower by {:.4f}{} after {} rows, as many as allowed.",
+                    loss_in_words(policy_.loss), f.mean_difference, interval_text(f, 1), counted_)};
   }
 
   void load(Decoder& from) {

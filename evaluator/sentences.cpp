@@ -6,7 +6,7 @@
 
 namespace freshet {
 
-const char* loss_name(LossKind loss) {
+const char* loss_in_words(LossKind loss) {
   switch (loss) {
     case LossKind::log_loss:
       return "log-loss";
@@ -31,7 +31,7 @@ Verdict unsteady(LossKind loss, const EvaluationFigures& figures) {
   return {VerdictKind::inconclusive, "unsteady",
           fmt::format("Inconclusive: the losses depend on each other over more than 500 rows, so "
                       "no test holds; the {} differed by {:.4f} over {} rows.",
-                      loss_name(loss), figures.mean_difference, figures.counted_rows)};
+                      loss_in_words(loss), figures.mean_difference, figures.counted_rows)};
 }
 
 Verdict undecided(LossKind loss, const EvaluationFigures& figures, std::uint64_t replayed_rows) {
@@ -43,10 +43,10 @@ Verdict undecided(LossKind loss, const EvaluationFigures& figures, std::uint64_t
   }
   if (figures.unsteady) return unsteady(loss, figures);
   const int sign = figures.mean_difference < 0 ? -1 : 1;
-  std::string sentence =
-      fmt::format("Inconclusive: {} {} by {:.4f}{} after {} rows, all there are", loss_name(loss),
-                  sign > 0 ? "lower" : "higher", std::abs(figures.mean_difference),
-                  interval_text(figures, sign), figures.counted_rows);
+  std::string sentence = fmt::format("Inconclusive: {} {} by {:.4f}{} after {} rows, all there are",
+                                     loss_in_words(loss), sign > 0 ? "lower" : "higher",
+                                     std::abs(figures.mean_difference),
+                                     interval_text(figures, sign), figures.counted_rows);
   if (figures.rows_to_verdict > figures.counted_rows) {
     sentence +=
         fmt::format("; a difference of this size takes about {} rows", figures.rows_to_verdict);

@@ -9,7 +9,7 @@ namespace freshet {
 // The words of verdicts.
 
 /// A loss as people call it: "log-loss", "capped MAE".
-const char* loss_name(LossKind loss);
+const char* loss_in_words(LossKind loss);
 
 /// ", between 0.0040 and 0.0200," of the difference (`sign` 1) or of its opposite (-1); empty where
 /// there is no interval yet.

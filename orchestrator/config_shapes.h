@@ -76,6 +76,15 @@ struct Named {
   std::string_view name;
 };
 
+/// The name that a table of `Named` gives a value; empty for a value that it does not have.
+template <class Table, class E>
+constexpr std::string_view name_of(const Table& table, E value) {
+  for (const Named<E>& named : table) {
+    if (named.value == value) return named.name;
+  }
+  return {};
+}
+
 /// One of several words. `unsupported` are words of the config language that this build refuses.
 template <class E>
 struct Choice {

@@ -47,9 +47,7 @@ class ConfigWriter {
 
   template <class E>
   void value(const Choice<E>& shape) {
-    for (const Named<E>& named : shape.names) {
-      if (named.value == shape.value) node_ = named.name;
-    }
+    node_ = name_of(shape.names, shape.value);
   }
 
   template <class F>

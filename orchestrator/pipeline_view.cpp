@@ -8,6 +8,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "orchestrator/config_describe.h"
 #include "orchestrator/registry_json.h"
 #include "orchestrator/summary.h"
 #include "registry/decision_kinds.h"
@@ -65,24 +66,6 @@ json sparkline(const Scoreboard& board) {
   return line;
 }
 
-const char* encoding_name(Encoding encoding) {
-  switch (encoding) {
-    case Encoding::number:
-      return "number";
-    case Encoding::one_hot:
-      return "one_hot";
-    case Encoding::hash:
-      return "hash";
-    case Encoding::embedding:
-      return "embedding";
-    case Encoding::time_of_day:
-      return "time_of_day";
-    case Encoding::day_of_week:
-      return "day_of_week";
-  }
-  return "";
-}
-
 // What the champion's scaler has seen of each scaled slot, beside the definition.
 json features_json(const OpenPipeline& open, const FeatureSet& features) {
   const ServedRevision* champion = open.pipeline.champion();
@@ -92,7 +75,7 @@ json features_json(const OpenPipeline& open, const FeatureSet& features) {
   for (const FeatureSpec& spec : features.specs()) {
     json j{{"name", spec.name},
            {"from", spec.from},
-           {"encode", encoding_name(spec.encoding)},
+           {"encode", name_of(kEncodings, spec.encoding)},
            {"scale", spec.scale ? json("standard") : json()},
            {"mean", nullptr},
            {"deviation", nullptr},
@@ -116,24 +99,6 @@ json features_json(const OpenPipeline& open, const FeatureSet& features) {
 const char* status_of(const Pipeline& pipeline) {
   if (pipeline.champion() == nullptr) return "warming_up";
   return pipeline.paused() ? "paused" : "running";
-}
-
-const char* loss_name(LossKind loss) {
-  switch (loss) {
-    case LossKind::log_loss:
-      return "log_loss";
-    case LossKind::zero_one:
-      return "zero_one";
-    case LossKind::absolute:
-      return "absolute";
-    case LossKind::squared:
-      return "squared";
-  }
-  return "";
-}
-
-const char* task_name(Task task) {
-  return task == Task::binary ? "binary" : task == Task::multiclass ? "multiclass" : "regression";
 }
 
 void fill_plain(const OpenPipeline& open, const EventLog& log, PipelineView& view) {
@@ -261,8 +226,8 @@ PipelineView PipelineViewer::look(const OpenPipeline& open, const EventLog& log)
   view.features = json_text(features_json(open, config.features));
   const ServedRevision* previous = pipeline.previous();
   json j{{"pipeline", open.pipeline.config().pipeline},
-         {"task", task_name(open.pipeline.config().schema.task)},
-         {"on", loss_name(open.pipeline.config().promote.on)},
+         {"task", name_of(kTasks, open.pipeline.config().schema.task)},
+         {"on", name_of(kLosses, open.pipeline.config().promote.on)},
          {"status", status_of(pipeline)},
          {"holding", pipeline.holding()},
          {"failure", nullptr},

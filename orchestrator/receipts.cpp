@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "orchestrator/config_describe.h"
+
 namespace freshet {
 
 using nlohmann::json;
@@ -26,7 +28,7 @@ std::string evaluation_figures(const EvaluationFigures& figures) {
          {"log_evidence_against", figures.log_evidence_against},
          {"log_threshold", figures.log_threshold},
          {"rows_to_verdict", figures.rows_to_verdict},
-         {"test", figures.test == TestKind::mixture ? "mixture" : "bounded"}};
+         {"test", name_of(kTests, figures.test)}};
   if (figures.interval_low) j["interval_low"] = *figures.interval_low;
   if (figures.interval_high) j["interval_high"] = *figures.interval_high;
   return j.dump();
@@ -48,12 +50,8 @@ std::string evaluation_series(const std::vector<SeriesPoint>& series) {
 }
 
 std::string evaluation_policy_json(const EvaluationPolicy& policy) {
-  const char* loss = policy.loss == LossKind::log_loss   ? "log_loss"
-                     : policy.loss == LossKind::zero_one ? "zero_one"
-                     : policy.loss == LossKind::absolute ? "absolute"
-                                                         : "squared";
-  return json{{"on", loss},
-              {"test", policy.test == TestKind::mixture ? "mixture" : "bounded"},
+  return json{{"on", name_of(kLosses, policy.loss)},
+              {"test", name_of(kTests, policy.test)},
               {"margin", policy.margin},
               {"alpha", policy.alpha},
               {"clip", policy.clip},
