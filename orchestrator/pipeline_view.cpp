@@ -21,10 +21,6 @@ namespace {
 
 constexpr std::size_t kSparkPoints = 60;
 
-json time_or_null(Millis time) {
-  return time == Watermark::kNone ? json() : json(format_time(time));
-}
-
 std::string revision_name(const ServedRevision& revision) {
   return fmt::format("{}@{}", revision.version, revision.row);
 }
@@ -39,7 +35,7 @@ json champion_json(const OpenPipeline& open, const std::optional<Decision>& sinc
          {"since_reason", nullptr}};
   if (since) {
     j["since_row"] = since->row;
-    j["since_time"] = time_or_null(since->time);
+    j["since_time"] = time_json(since->time);
     j["since_reason"] = since->reason;
   }
   return j;
@@ -242,7 +238,7 @@ PipelineView PipelineViewer::look(const OpenPipeline& open, const EventLog& log)
          {"open_questions", view.open_questions},
          {"position", view.position},
          {"lag", view.head - std::min(view.head, view.position)},
-         {"watermark", time_or_null(view.watermark)},
+         {"watermark", time_json(view.watermark)},
          {"events_per_second", events_per_second_},
          {"evaluations", json::array()},
          {"last_decision", last_ ? decision_json(*last_) : json()}};

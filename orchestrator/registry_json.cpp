@@ -15,8 +15,6 @@ using nlohmann::json;
 
 namespace {
 
-json time_json(Millis time) { return time == Watermark::kNone ? json() : json(format_time(time)); }
-
 json parsed(const std::string& text) { return json::accept(text) ? json::parse(text) : json(text); }
 
 // "7@1200", or "7".
@@ -46,6 +44,8 @@ json one_version(const Version& version, const std::vector<AliasRecord>& aliases
 std::string json_text(const json& value, int indent) {
   return value.dump(indent, ' ', false, json::error_handler_t::replace);
 }
+
+json time_json(Millis time) { return time == Watermark::kNone ? json() : json(format_time(time)); }
 
 json decision_json(const Decision& d) {
   json j{{"sequence", d.sequence},

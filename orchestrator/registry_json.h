@@ -5,11 +5,14 @@
 #include <nlohmann/json.hpp>
 
 #include "registry/registry.h"
+#include "stream/event_time.h"
 
 namespace freshet {
 
 // Registry records as JSON, with the words of the design, and as text for people.
 
+/// RFC 3339; null for a time that is not known (Watermark::kNone).
+nlohmann::json time_json(Millis time);
 nlohmann::json decision_json(const Decision& decision);
 /// JSON as text, whatever bytes its texts hold: what is no UTF-8 is replaced.
 std::string json_text(const nlohmann::json& value, int indent = -1);

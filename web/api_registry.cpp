@@ -15,10 +15,6 @@ using nlohmann::json;
 
 namespace {
 
-json time_or_null(Millis time) {
-  return time == Watermark::kNone ? json() : json(format_time(time));
-}
-
 // The spans in which a version was live, oldest first.
 json live_spans(const std::vector<Decision>& decisions, std::uint64_t version) {
   json spans = json::array();
@@ -26,12 +22,12 @@ json live_spans(const std::vector<Decision>& decisions, std::uint64_t version) {
   for (const Decision& decision : decisions) {
     if (!changes_champion(decision.kind)) continue;
     if (open) {
-      spans.back()["to"] = time_or_null(decision.time);
+      spans.back()["to"] = time_json(decision.time);
       spans.back()["to_row"] = decision.row;
     }
     open = decision.to_version == version;
     if (open) {
-      spans.push_back({{"from", time_or_null(decision.time)},
+      spans.push_back({{"from", time_json(decision.time)},
                        {"to", nullptr},
                        {"from_row", decision.row},
                        {"to_row", nullptr}});
