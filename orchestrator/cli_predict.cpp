@@ -11,6 +11,7 @@
 #include "orchestrator/command_support.h"
 #include "orchestrator/predictor.h"
 #include "orchestrator/run.h"
+#include "stream/blanks.h"
 #include "trainer/artifact.h"
 
 namespace freshet {
@@ -55,7 +56,7 @@ class EventLines {
     std::istream& in = path_ == "-" ? std::cin : file_;
     while (batch.events.size() < kMostEvents && bytes < kMostBytes && std::getline(in, line)) {
       ++line_;
-      if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
+      if (is_blank(line)) continue;
       if (!json::parse(line, nullptr, false).is_object()) {
         throw Error(ErrorKind::invalid,
                     fmt::format("{}:{}: expected one JSON object a line, found {:.60}", path_,

@@ -10,6 +10,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "stream/blanks.h"
 #include "stream/csv_cells.h"
 #include "stream/error.h"
 #include "stream/event_decoder.h"
@@ -26,9 +27,7 @@ namespace {
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 
 double number_of(std::string_view text) {
-  const auto first = text.find_first_not_of(" \t");
-  if (first == std::string_view::npos) return kNone;
-  text = text.substr(first, text.find_last_not_of(" \t") - first + 1);
+  text = trimmed(text);
   double value = 0;
   const char* end = text.data() + text.size();
   const auto [at, error] = std::from_chars(text.data(), end, value);

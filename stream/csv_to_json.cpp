@@ -7,6 +7,7 @@
 #include <cmath>
 #include <set>
 
+#include "stream/blanks.h"
 #include "stream/error.h"
 #include "stream/event_decoder.h"
 
@@ -28,12 +29,6 @@ std::string json_text(std::string_view text) {
     }
   }
   return out + '"';
-}
-
-std::string_view trimmed(std::string_view text) {
-  const auto first = text.find_first_not_of(" \t");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
 }
 
 // As JSON writes it: no "007", no ".5". Whole numbers keep all digits.

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <utility>
 
+#include "stream/blanks.h"
 #include "stream/error.h"
 
 namespace freshet {
@@ -25,12 +26,6 @@ struct BadRecord {
 template <class... Args>
 [[noreturn]] void bad(fmt::format_string<Args...> form, Args&&... args) {
   throw BadRecord{fmt::format(form, std::forward<Args>(args)...)};
-}
-
-std::string_view trimmed(std::string_view text) {
-  const auto first = text.find_first_not_of(" \t");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
 }
 
 std::string found(const Cell& cell) {

@@ -8,6 +8,7 @@
 #include <thread>
 #include <utility>
 
+#include "stream/blanks.h"
 #include "stream/error.h"
 
 namespace freshet {
@@ -16,10 +17,6 @@ namespace {
 constexpr std::size_t kReadBytes = 1 << 18;
 constexpr std::size_t kKeptBytes = 4096;
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-
-bool is_blank(std::string_view text) {
-  return text.find_first_not_of(" \t\r") == std::string_view::npos;
-}
 
 std::uint64_t count_lines(std::string_view text) {
   return static_cast<std::uint64_t>(std::count(text.begin(), text.end(), '\n'));

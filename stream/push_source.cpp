@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "stream/blanks.h"
 #include "stream/error.h"
 
 namespace freshet {
@@ -20,10 +21,6 @@ std::size_t bytes_of(const PushSource::Submission& submission) {
     bytes += sizeof served + (served.vector.size() + served.answer.size()) * sizeof(float);
   }
   return bytes;
-}
-
-bool is_blank(std::string_view line) {
-  return line.find_first_not_of(" \t\r") == std::string_view::npos;
 }
 
 }  // namespace

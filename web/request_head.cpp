@@ -8,6 +8,7 @@
 #include <charconv>
 #include <optional>
 
+#include "stream/blanks.h"
 #include "web/problem.h"
 
 namespace freshet {
@@ -45,12 +46,6 @@ bool is_clean_value(std::string_view value) {
     }
   }
   return true;
-}
-
-std::string_view trimmed(std::string_view text) {
-  const auto begin = text.find_first_not_of(" \t");
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
 }
 
 std::string lower_case(std::string_view text) {
