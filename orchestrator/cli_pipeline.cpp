@@ -11,7 +11,6 @@
 #include "orchestrator/command_support.h"
 #include "orchestrator/inspect.h"
 #include "orchestrator/open_pipeline.h"
-#include "orchestrator/policy_change.h"
 #include "orchestrator/registry_json.h"
 #include "orchestrator/summary.h"
 
@@ -106,7 +105,7 @@ int apply(const PipelineArguments& a, const FindOwner& find_owner) {
     decisions = owner->apply(config.pipeline, write_config(config, 2), a.reason);
   } else {
     OpenPipeline open(workspace, config.pipeline, std::nullopt, {});
-    apply_config(workspace, open, config, a.reason);
+    open.apply_config(workspace, config, a.reason);
     decisions = open.pipeline.take_news();
   }
   for (const Decision& decision : decisions) fmt::print("{}\n", decision_line(decision));

@@ -200,4 +200,16 @@ void OpenPipeline::command(Workspace& workspace, CommandRecord record,
   }
 }
 
+void OpenPipeline::apply_config(Workspace& workspace, const PipelineConfig& next,
+                                const std::string& reason) {
+  if (next == pipeline.config()) {
+    throw Error(ErrorKind::conflict, "nothing differs from the recorded config");
+  }
+  CommandRecord record;
+  record.kind = "apply";
+  record.arguments = nlohmann::json{{"config", nlohmann::json::parse(write_config(next))}}.dump();
+  record.reason = reason;
+  command(workspace, std::move(record));
+}
+
 }  // namespace freshet

@@ -37,6 +37,10 @@ class OpenPipeline {
   /// `expected_champion`: Error{conflict} unless this version is the champion there (0: none is).
   void command(Workspace& workspace, CommandRecord record,
                std::optional<std::uint64_t> expected_champion = std::nullopt);
+  /// Puts `next` in force in place of the config that is, as such a command: a decision that says
+  /// what differs and why, and Pipeline::apply_config. Throws Error{conflict} when nothing differs,
+  /// or naming what cannot change in a workspace and how to go on; nothing has changed then.
+  void apply_config(Workspace& workspace, const PipelineConfig& next, const std::string& reason);
 
   const PipelineConfig config;          ///< the newest one recorded; pipeline.config() is in force
   const std::unique_ptr<EventLog> log;  ///< the writer

@@ -6,7 +6,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include "orchestrator/policy_change.h"
 #include "orchestrator/registry_json.h"
 #include "stream/demo_source.h"
 #include "stream/ingest.h"
@@ -119,7 +118,7 @@ std::vector<Decision> ServedPipeline::apply(const PipelineConfig& config, const 
       throw Error(ErrorKind::conflict,
                   "the policy was changed meanwhile: look again and decide anew");
     }
-    apply_config(workspace_, *open_, config, reason);
+    open_->apply_config(workspace_, config, reason);
     return news();
   });
 }
