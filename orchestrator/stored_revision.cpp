@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <optional>
 #include <string_view>
 #include <system_error>
@@ -15,6 +14,7 @@
 #include "orchestrator/registry_json.h"
 #include "stream/error.h"
 #include "stream/sha256.h"
+#include "stream/whole_file.h"
 
 namespace freshet {
 
@@ -24,25 +24,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr mode_t kForAll = 0666;  // as far as the umask lets
+
 /// The model's own description, which stands in the weights' header.
 json model_of(std::string_view weights) {
   std::uint64_t size = 0;
   std::memcpy(&size, weights.data(), sizeof size);
   const json header = json::parse(weights.substr(sizeof size, size));
   return json::parse(header.at("__metadata__").at("freshet").get<std::string>());
-}
-
-void write_file(const std::string& path, const std::string& bytes) {
-  const std::string part = path + ".part";
-  std::ofstream out(part, std::ios::binary | std::ios::trunc);
-  out << bytes;
-  out.close();
-  std::error_code error;
-  if (out) fs::rename(part, path, error);
-  if (!out || error) {
-    fs::remove(part, error);
-    throw Error(ErrorKind::unavailable, fmt::format("{}: cannot be written", path));
-  }
 }
 
 }  // namespace
@@ -119,8 +108,8 @@ void StoredRevision::export_to(const std::string& folder) {
     throw Error(ErrorKind::unavailable,
                 fmt::format("{}: cannot be made: {}", folder, error.message()));
   }
-  write_file(weights_path, bytes);
-  write_file(manifest_path, text);
+  write_whole_file(weights_path, bytes, kForAll);
+  write_whole_file(manifest_path, text, kForAll);
 }
 
 }  // namespace freshet

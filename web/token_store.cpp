@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -17,6 +16,7 @@
 #include <nlohmann/json.hpp>
 
 #include "stream/error.h"
+#include "stream/whole_file.h"
 
 namespace freshet {
 
@@ -26,25 +26,11 @@ namespace {
 
 constexpr const char* kFirst = "first";
 constexpr std::size_t kMostBytes = 1 << 20;
+constexpr mode_t kOnlyMine = 0600;
 
 Error refused(const std::string& path, const char* what) {
   return {ErrorKind::unavailable,
           fmt::format("{}: cannot be {}: {}", path, what, std::system_category().message(errno))};
-}
-
-// Whole or not at all, and never for other eyes.
-void write_secret(const std::string& path, const std::string& text) {
-  const std::string part = fmt::format("{}.{}.part", path, ::getpid());
-  const int file = ::open(part.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  if (file < 0) throw refused(part, "made");
-  const bool written = ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size());
-  const bool synced = written && ::fsync(file) == 0;
-  ::close(file);
-  if (!synced || std::rename(part.c_str(), path.c_str()) != 0) {
-    const Error error = refused(path, "written");
-    ::unlink(part.c_str());
-    throw error;
-  }
 }
 
 std::optional<std::string> read_file(const std::string& path) {
@@ -85,7 +71,7 @@ std::optional<std::string> TokenStore::first(bool make) {
   }
   if (!make) return std::nullopt;
   const std::string token = Tokens::make();
-  write_secret(path, token + "\n");
+  write_whole_file(path, token + "\n", kOnlyMine);
   return token;
 }
 
@@ -119,7 +105,7 @@ void TokenStore::write_named(const std::vector<Tokens::Token>& tokens) const {
   for (const Tokens::Token& token : tokens) {
     list.push_back({{"name", token.name}, {"role", role_name(token.role)}, {"sha256", token.hash}});
   }
-  write_secret(folder_ + "/tokens.json", list.dump(2) + "\n");
+  write_whole_file(folder_ + "/tokens.json", list.dump(2) + "\n", kOnlyMine);
 }
 
 // One process changes the tokens at a time.
