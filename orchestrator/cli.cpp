@@ -8,6 +8,7 @@
 #include <exception>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -25,6 +26,11 @@ void on_signal(int) {
   if (stop_requested.exchange(true)) std::_Exit(130);  // a second Ctrl-C doesn't wait
 }
 
+std::string full_name(const CLI::App& app) {
+  return app.get_parent() == nullptr ? "freshet"
+                                     : full_name(*app.get_parent()) + ' ' + app.get_name();
+}
+
 /// What a mistyped command, at whatever level, may have meant; empty if none is mistyped.
 std::string unknown_command(const CLI::App& app, std::span<char*> typed_words) {
   if (typed_words.empty() || typed_words[0][0] == '-') return "";
@@ -35,12 +41,37 @@ std::string unknown_command(const CLI::App& app, std::span<char*> typed_words) {
   if (std::find(names.begin(), names.end(), typed) != names.end()) {
     return unknown_command(*app.get_subcommand(typed), typed_words.subspan(1));
   }
-  const std::string full = app.get_parent() == nullptr ? "freshet" : "freshet " + app.get_name();
   const std::string nearest = nearest_name(typed, names);
   return fmt::format(
       "there is no command \"{}\"{} See {} --help.",
       app.get_parent() == nullptr ? typed : app.get_name() + " " + typed,
-      nearest.empty() ? std::string(".") : fmt::format("; did you mean \"{}\"?", nearest), full);
+      nearest.empty() ? std::string(".") : fmt::format("; did you mean \"{}\"?", nearest),
+      full_name(app));
+}
+
+/// Likewise of the long options of the command that was typed.
+std::string unknown_option(const CLI::App& app, std::span<char*> typed_words) {
+  if (typed_words.empty()) return "";
+  for (const CLI::App* command : app.get_subcommands(nullptr)) {
+    if (command->get_name() == typed_words[0]) {
+      return unknown_option(*command, typed_words.subspan(1));
+    }
+  }
+  std::vector<std::string> names;
+  for (const CLI::Option* option : app.get_options()) {
+    if (option->get_group().empty()) continue;
+    for (const std::string& name : option->get_lnames()) names.push_back(name);
+  }
+  for (const std::string_view word : typed_words) {
+    if (word == "--") break;  // what follows is no option
+    const std::string typed(word.substr(0, word.find('=')));
+    if (!typed.starts_with("--") || app.get_option_no_throw(typed) != nullptr) continue;
+    const std::string nearest = nearest_name(typed.substr(2), names);
+    if (nearest.empty()) continue;
+    return fmt::format("{0} has no option \"{1}\"; did you mean \"--{2}\"? See {0} --help.",
+                       full_name(app), typed, nearest);
+  }
+  return "";
 }
 
 void add_version_command(CLI::App& app, Command& chosen) {
@@ -76,8 +107,9 @@ int run_command_line(int argc, char** argv, const std::vector<AddCommands>& more
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    const std::string unknown =
-        unknown_command(app, std::span(argv, static_cast<std::size_t>(argc)).subspan(1));
+    const auto typed = std::span(argv, static_cast<std::size_t>(argc)).subspan(1);
+    std::string unknown = unknown_command(app, typed);
+    if (unknown.empty() && error.get_exit_code() != 0) unknown = unknown_option(app, typed);
     if (!unknown.empty()) {
       fmt::print(stderr, "freshet: {}\n", unknown);
       return kUsage;

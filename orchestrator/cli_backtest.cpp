@@ -152,9 +152,11 @@ void add_backtest_command(CLI::App& app, Command& chosen) {
   const auto a = std::make_shared<BacktestArguments>();
   command->add_option("-w,--workspace", a->workspace, "The workspace's folder")->required();
   command->add_option("-p,--pipeline", a->pipeline, "Which pipeline, if there are several");
-  auto* candidate = command->add_option("--candidate", a->request.candidate, "A version's number");
+  auto* candidate = command->add_option("--candidate", a->request.candidate, "A version's number")
+                        ->check(check_version_number);
   auto* champion =
-      command->add_option("--champion", a->request.champion, "The version it is compared with");
+      command->add_option("--champion", a->request.champion, "The version it is compared with")
+          ->check(check_version_number);
   command->add_option("--rows", a->rows,
                       "Row numbers A:B, B not among them (default: from the first that both may "
                       "honestly answer to the newest)");

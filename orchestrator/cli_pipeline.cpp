@@ -93,22 +93,30 @@ int apply(const PipelineArguments& a, const FindOwner& find_owner) {
   const PipelineConfig recorded =
       recorded_config(workspace.registry(), choose_pipeline(workspace.registry(), config.pipeline));
   const std::vector<ConfigDifference> all = differences(recorded, config);
-  if (all.empty()) {
-    fmt::print("nothing differs from the recorded config\n");
-    return kDone;
-  }
+  json differing = json::array();
   for (const ConfigDifference& d : all) {
-    fmt::print("{}: {} -> {} ({})\n", d.path, d.from, d.to, d.means);
+    if (!a.json) fmt::print("{}: {} -> {} ({})\n", d.path, d.from, d.to, d.means);
+    differing.push_back({{"path", d.path}, {"from", d.from}, {"to", d.to}, {"means", d.means}});
   }
+  if (all.empty() && !a.json) fmt::print("nothing differs from the recorded config\n");
   std::vector<Decision> decisions;
-  if (owner) {
+  if (all.empty()) {
+    // nothing to decide
+  } else if (owner) {
     decisions = owner->apply(config.pipeline, write_config(config, 2), a.reason);
   } else {
     OpenPipeline open(workspace, config.pipeline, std::nullopt, {});
     open.apply_config(workspace, config, a.reason);
     decisions = open.pipeline.take_news();
   }
-  for (const Decision& decision : decisions) fmt::print("{}\n", decision_line(decision));
+  json decided = json::array();
+  for (const Decision& decision : decisions) {
+    if (!a.json) fmt::print("{}\n", decision_line(decision));
+    decided.push_back(decision_json(decision));
+  }
+  if (a.json) {
+    fmt::print("{}\n", json_text({{"differences", differing}, {"decisions", decided}}, 2));
+  }
   return kDone;
 }
 

@@ -149,7 +149,12 @@ void add_registry_commands(CLI::App& app, Command& chosen, const FindOwner& find
   };
   add("list", "Versions, newest last", list);
   const auto [show_sub, show_args] = add("show", "One version: lineage, revisions, evidence", show);
-  show_sub->add_option("version", show_args->version, "The version's number")->required();
+  const auto add_version = [](CLI::App& sub, RegistryArguments& a) {
+    sub.add_option("version", a.version, "The version's number")
+        ->required()
+        ->check(check_version_number);
+  };
+  add_version(*show_sub, *show_args);
   const auto [history_sub, history_args] = add("history", "All decisions, oldest first", history);
   history_sub->add_option("--at", history_args->at, "What was live at this event time, and why");
   for (const std::string kind : {"promote", "approve", "rollback"}) {
@@ -167,7 +172,7 @@ void add_registry_commands(CLI::App& app, Command& chosen, const FindOwner& find
                       "The version, or its revision at a row as 12@34560; one that is not stored "
                       "is learned again (default: the previous version)");
     } else {
-      sub->add_option("version", args->version, "The version's number")->required();
+      add_version(*sub, *args);
     }
     sub->add_option("--reason", args->reason, "Why, for the record")->required();
   }

@@ -4,6 +4,10 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <cstdint>
+#include <system_error>
 
 #include <CLI/CLI.hpp>
 
@@ -51,6 +55,22 @@ void add_owner_options(CLI::App& command, OwnerAddress& address) {
       .add_option("--ca", address.certificate,
                   "Trust this certificate (PEM) of the server that runs the workspace")
       ->envname("FRESHET_CA");
+}
+
+std::string check_version_number(const std::string& text) {
+  std::uint64_t number = 0;
+  const char* end = text.data() + text.size();
+  const auto [at, error] = std::from_chars(text.data(), end, number);
+  if (error == std::errc() && at == end && number > 0) return "";
+  return fmt::format("found {}, expected a version's number, from 1 on", text);
+}
+
+std::string check_rate(const std::string& text) {
+  double rate = 0;
+  const char* end = text.data() + text.size();
+  const auto [at, error] = std::from_chars(text.data(), end, rate);
+  if (error == std::errc() && at == end && std::isfinite(rate) && rate > 0) return "";
+  return fmt::format("found {}, expected so many a second: a number above 0", text);
 }
 
 Workspace read_workspace(const std::string& path) {

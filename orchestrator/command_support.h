@@ -33,6 +33,14 @@ std::vector<Decision> give_command(const OperatorCommand& command, const FindOwn
 /// --workspace and --ca.
 void add_owner_options(CLI::App& command, OwnerAddress& address);
 
+// Checks of an argument as it was typed, for CLI's `check`: empty where it is right, else what was
+// found and what is expected.
+
+/// A version's number: 1 or more.
+std::string check_version_number(const std::string& text);
+/// So many a second: a finite number above 0.
+std::string check_rate(const std::string& text);
+
 /// A workspace opened for reading while perhaps another process owns it.
 Workspace read_workspace(const std::string& path);
 

@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "orchestrator/command_support.h"
 #include "orchestrator/demo_config.h"
 #include "orchestrator/run.h"
 #include "orchestrator/workspace.h"
@@ -62,7 +63,7 @@ void add_serve(CLI::App& app, Command& chosen) {
   command->add_option("-i,--input", a->inputs, "Files that feed the one pipeline, beside HTTP");
   command->add_flag("--follow", a->follow, "Go on as the files grow");
   command->add_option("--speed", a->options.speed, "Records a second of the files (or the demo)")
-      ->check(CLI::PositiveNumber);
+      ->check(check_rate);
   auto* certificate = command->add_option("--tls-certificate", a->options.tls_certificate,
                                           "A certificate (PEM): serve HTTPS");
   auto* key = command->add_option("--tls-key", a->options.tls_key, "Its key (PEM)");
@@ -87,7 +88,7 @@ void add_demo(CLI::App& app, Command& chosen) {
       ->capture_default_str();
   command->add_flag("--exit", *exit, "No server: as fast as it goes, and a summary at the end");
   command->add_option("--speed", a->options.speed, "Events a second")
-      ->check(CLI::PositiveNumber)
+      ->check(check_rate)
       ->capture_default_str();
   add_listening(*command, *a);
   command->add_flag("--json", run_options->json, "With --exit: the summary as JSON on stdout");

@@ -107,6 +107,7 @@ TEST_F(CommandsBesideAServer, ApplyAPolicy) {
   ServedWorkspace server(scratch_->path("served"));
   expect_same("pipeline apply " + changed + " --reason 'calmer'");
   expect_same("pipeline apply " + changed + " --reason 'calmer'");
+  expect_same("pipeline apply " + changed + " --reason 'calmer' --json");
   expect_same("pipeline show");
   EXPECT_EQ(server.stop().code, 0);
   expect_same_state();

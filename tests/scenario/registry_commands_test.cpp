@@ -1,5 +1,6 @@
 // What an operator does with a workspace on the command line.
 #include <SQLiteCpp/SQLiteCpp.h>
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -11,6 +12,7 @@
 namespace freshet {
 namespace {
 
+using ::testing::Contains;
 using ::testing::HasSubstr;
 
 constexpr std::size_t kEvents = 12000;
@@ -100,6 +102,42 @@ TEST(CommandLine, SoDoesOneOfTheSecondLevel) {
   EXPECT_THAT(outcome.err, HasSubstr("\"registry lst\"; did you mean \"list\"?"));
 }
 
+TEST(CommandLine, SoDoesAMistypedOption) {
+  const Outcome outcome = freshet_program("run --wrkspace X");
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("freshet run has no option \"--wrkspace\"; did you mean "
+                                     "\"--workspace\"?"));
+  EXPECT_THAT(freshet_program("pipeline pause -w W --reasn=why").err,
+              HasSubstr("freshet pipeline pause has no option \"--reasn\"; did you mean "
+                        "\"--reason\"?"));
+}
+
+TEST(CommandLine, AVersionIsANumberFromOneOn) {
+  for (const char* version : {"-1", "0", "1.5", "18446744073709551616", "first"}) {
+    for (const char* command : {"promote", "approve", "show"}) {
+      const Outcome outcome =
+          freshet_program(fmt::format("registry {} {} -w none", command, version));
+      EXPECT_EQ(outcome.code, 2) << command << ' ' << version;
+      EXPECT_THAT(outcome.err, HasSubstr(fmt::format(
+                                   "found {}, expected a version's number, from 1 on", version)));
+    }
+    EXPECT_THAT(freshet_program(fmt::format("backtest -w none --candidate={}", version)).err,
+                HasSubstr("expected a version's number"));
+  }
+}
+
+TEST(CommandLine, ASpeedIsANumberAboveZero) {
+  for (const char* speed : {"nan", "inf", "-inf", "0", "-5", "1e999", "fast"}) {
+    for (const char* command : {"serve -w none", "demo --exit -w none"}) {
+      const Outcome outcome = freshet_program(fmt::format("{} --speed={}", command, speed));
+      EXPECT_EQ(outcome.code, 2) << command << ' ' << speed;
+      EXPECT_THAT(outcome.err, HasSubstr(fmt::format("found {}, expected so many a second: "
+                                                     "a number above 0",
+                                                     speed)));
+    }
+  }
+}
+
 TEST_F(RegistryCommands, RollbackWithoutAReasonIsRefused) {
   EXPECT_EQ(registry("rollback").code, 2);
 }
@@ -187,6 +225,22 @@ TEST_F(RegistryCommands, ASecondOwnerIsRefused) {
   const Outcome outcome = freshet_program("run -w " + workspace_ + " -i " + csv_, line);
   EXPECT_EQ(outcome.code, 1);
   EXPECT_THAT(outcome.err, HasSubstr("owns this workspace"));
+}
+
+TEST_F(RegistryCommands, ApplyPrintsOneObjectWhereThatIsAsked) {
+  std::string text = turning_config();
+  text.replace(text.find("\"rows\": 4000"), 12, "\"rows\": 5000");
+  const std::string line = "pipeline apply " + scratch_.write("changed.json", text) + " -w " +
+                           workspace_ + " --reason calmer --json";
+  const nlohmann::json applied = freshet_program(line).json();
+  ASSERT_EQ(applied["differences"].size(), 1U);
+  EXPECT_THAT(applied["differences"][0]["path"].get<std::string>(), HasSubstr("retrain.when"));
+  EXPECT_EQ(applied["differences"][0]["means"], "policy");
+  std::vector<std::string> kinds;
+  for (const auto& decision : applied["decisions"]) kinds.push_back(decision["kind"]);
+  EXPECT_THAT(kinds, Contains("policy"));
+  const nlohmann::json again = freshet_program(line).json();
+  EXPECT_EQ(again, nlohmann::json::parse(R"({"differences": [], "decisions": []})"));
 }
 
 TEST_F(RegistryCommands, AnotherConfigIsRefusedAndADifferentPolicyApplies) {
