@@ -1,4 +1,3 @@
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
@@ -22,6 +21,7 @@
 #include "stream/error.h"
 #include "stream/event_time.h"
 #include "stream/random.h"
+#include "tests/support/loopback.h"
 
 namespace freshet {
 
@@ -103,15 +103,8 @@ class Serving {
   Serving& operator=(const Serving&) = delete;
 
   int connect() const {
-    const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(static_cast<std::uint16_t>(port_));
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (::connect(socket, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) {
-      ::close(socket);
-      throw Error(ErrorKind::unavailable, "cannot connect to freshet serve");
-    }
+    const int socket = connect_to_loopback(port_);
+    if (socket < 0) throw Error(ErrorKind::unavailable, "cannot connect to freshet serve");
     return socket;
   }
 
@@ -124,11 +117,7 @@ class Serving {
             ? std::string()
             : fmt::format("Content-Type: application/json\r\nContent-Length: {}\r\n", body.size()),
         body);
-    for (std::size_t at = 0; at < bytes.size();) {
-      const ssize_t sent = ::send(socket, bytes.data() + at, bytes.size() - at, MSG_NOSIGNAL);
-      if (sent <= 0) break;
-      at += static_cast<std::size_t>(sent);
-    }
+    send_all(socket, bytes);
     return socket;
   }
 

@@ -1,7 +1,6 @@
 #include "scenario/service.h"
 
 #include <fmt/format.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -13,34 +12,18 @@
 #include <thread>
 
 #include "stream/event_time.h"
+#include "tests/support/loopback.h"
 
 namespace freshet {
 
 namespace {
 
-int connect_to(int port) {
-  const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<std::uint16_t>(port));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  if (::connect(socket, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) {
-    ::close(socket);
-    return -1;
-  }
-  return socket;
-}
-
 std::string send_and_receive(int port, const std::string& bytes) {
-  const int socket = connect_to(port);
+  const int socket = connect_to_loopback(port);
   if (socket < 0) return "";
   const timeval patience{60, 0};
   ::setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-  for (std::size_t at = 0; at < bytes.size();) {
-    const ssize_t sent = ::send(socket, bytes.data() + at, bytes.size() - at, MSG_NOSIGNAL);
-    if (sent <= 0) break;
-    at += static_cast<std::size_t>(sent);
-  }
+  send_all(socket, bytes);
   std::string answer;
   char chunk[65536];
   for (ssize_t got = 0; (got = ::recv(socket, chunk, sizeof chunk, 0)) > 0;) {

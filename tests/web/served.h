@@ -1,6 +1,5 @@
 #pragma once
 
-#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -15,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "tests/support/loopback.h"
 #include "web/server.h"
 
 namespace freshet {
@@ -22,33 +22,18 @@ namespace freshet {
 /// A client that sends and receives bytes as they are.
 class RawClient {
  public:
-  explicit RawClient(int port) : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(static_cast<std::uint16_t>(port));
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    is_connected_ = socket_ >= 0 &&
-                    ::connect(socket_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
-  }
-  RawClient(RawClient&& other) noexcept
-      : socket_(std::exchange(other.socket_, -1)), is_connected_(other.is_connected_) {}
+  explicit RawClient(int port) : socket_(connect_to_loopback(port)) {}
+  RawClient(RawClient&& other) noexcept : socket_(std::exchange(other.socket_, -1)) {}
   RawClient& operator=(RawClient&&) = delete;
   ~RawClient() {
     if (socket_ >= 0) ::close(socket_);
   }
 
-  bool is_connected() const { return is_connected_; }
+  bool is_connected() const { return socket_ >= 0; }
   int socket() const { return socket_; }
 
   /// False if the server has closed.
-  bool send(std::string_view bytes) const {
-    while (!bytes.empty()) {
-      const auto count = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-      if (count <= 0) return false;
-      bytes.remove_prefix(static_cast<std::size_t>(count));
-    }
-    return true;
-  }
+  bool send(std::string_view bytes) const { return send_all(socket_, bytes); }
   void end_sending() const { ::shutdown(socket_, SHUT_WR); }
 
   /// What comes until the server closes, `until` is in it, or the time is over.
@@ -57,7 +42,7 @@ class RawClient {
     const auto deadline = std::chrono::steady_clock::now() + within;
     std::string bytes;
     char chunk[65536];
-    for (;;) {
+    while (is_connected()) {
       const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
           deadline - std::chrono::steady_clock::now());
       pollfd entry{socket_, POLLIN, 0};
@@ -67,11 +52,11 @@ class RawClient {
       bytes.append(chunk, static_cast<std::size_t>(count));
       if (!until.empty() && bytes.find(until) != std::string::npos) return bytes;
     }
+    return bytes;
   }
 
  private:
   int socket_;
-  bool is_connected_ = false;
 };
 
 /// The status of an answer; 0 if it is none.
