@@ -1,8 +1,7 @@
 #include <gtest/gtest.h>
 
-#include "orchestrator/pipeline.h"
+#include "tests/simulation/planted_pipeline.h"
 #include "tests/simulation/planted_stream.h"
-#include "tests/simulation/simulated_learning.h"
 
 namespace freshet {
 namespace {
@@ -13,17 +12,11 @@ TEST(Pipeline, LeavesNoSegmentWithLearningWhenItEndsEarly) {
   const PipelineConfig config = planted_config(PlantedCell::iid);
   MemoryLog log;
   write_planted_stream(PlantedCell::iid, config.schema, 0, log);
-  const FeatureSet features(config.schema, config.features);
-  const auto store = RowStore::open(":memory:", {{features.identity(), features.width()}});
-  SimulatedLearning learning(kPlantedSlots, kPlantedLearners);
-  MemoryJournal journal;
-  {
-    Pipeline pipeline(config, log, *store, learning, journal);
-    pipeline.begin();
-    ASSERT_TRUE(pipeline.advance(log.head(), 1));
-    ASSERT_GT(learning.posted(), 0U);
-  }
-  EXPECT_EQ(learning.posted(), 0U);
+  PlantedPipeline planted(config, log);
+  ASSERT_TRUE(planted.pipeline->advance(log.head(), 1));
+  ASSERT_GT(planted.learning.posted(), 0U);
+  planted.pipeline.reset();
+  EXPECT_EQ(planted.learning.posted(), 0U);
 }
 
 // One record may release many rows, and a tick may stand between two of them. Whoever gives a
@@ -33,13 +26,9 @@ TEST(Pipeline, DrainsToTheEndOfTheRecordItIsIn) {
   config.tick_rows = 4;
   MemoryLog log;
   write_planted_stream(PlantedCell::class_delay, config.schema, 0, log);
-  const FeatureSet features(config.schema, config.features);
   const auto rows_at = [&](std::uint64_t head, std::size_t segments) {
-    const auto store = RowStore::open(":memory:", {{features.identity(), features.width()}});
-    SimulatedLearning learning(kPlantedSlots, kPlantedLearners);
-    MemoryJournal journal;
-    Pipeline pipeline(config, log, *store, learning, journal);
-    pipeline.begin();
+    PlantedPipeline planted(config, log);
+    Pipeline& pipeline = *planted.pipeline;
     if (segments > 0) {
       for (std::size_t i = 0; i < segments; ++i) pipeline.advance(head, 1);
       pipeline.drain();

@@ -1,8 +1,7 @@
 #include "tests/simulation/planted_run.h"
 
-#include "orchestrator/pipeline.h"
 #include "stream/error.h"
-#include "tests/simulation/simulated_learning.h"
+#include "tests/simulation/planted_pipeline.h"
 
 namespace freshet {
 
@@ -10,12 +9,8 @@ PlantedOutcome run_planted_stream(PlantedCell cell, const PipelineConfig& config
                                   std::uint64_t stream) {
   MemoryLog log;
   write_planted_stream(cell, config.schema, stream, log);
-  const FeatureSet features(config.schema, config.features);
-  const auto store = RowStore::open(":memory:", {{features.identity(), features.width()}});
-  SimulatedLearning learning(kPlantedSlots, kPlantedLearners);
-  MemoryJournal journal;
-  Pipeline pipeline(config, log, *store, learning, journal);
-  pipeline.begin();
+  PlantedPipeline planted(config, log);
+  Pipeline& pipeline = *planted.pipeline;
   while (pipeline.advance(log.head(), 64)) {
   }
   if (pipeline.champion() == nullptr) {
