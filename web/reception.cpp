@@ -43,6 +43,13 @@ int highest_descriptor() {
   return most - kReservedDescriptors;
 }
 
+void send_away(Connection& connection) {
+  connection.send_now(kFull);
+  connection.end_sending();
+  std::string unread;  // left unread it would reset the connection, and the answer be lost
+  connection.receive(unread);
+}
+
 bool is_method_start(char c) { return c >= 'A' && c <= 'Z'; }
 
 }  // namespace
@@ -89,11 +96,8 @@ void Reception::wake() const {
 
 void Reception::admit(int socket) {
   auto connection = std::make_unique<Connection>(socket, identity_);
-  if (socket > highest_descriptor_ || connections_ >= limits_.connections) {
-    connection->send_now(kFull);
-    connection->end_sending();
-    std::string unread;
-    connection->receive(unread);
+  if (socket > highest_descriptor_ || connections_ >= 2 * limits_.connections) {
+    send_away(*connection);
     return;
   }
   auto guest = std::make_unique<Guest>();
@@ -131,15 +135,25 @@ void Reception::take_newcomers(std::vector<std::unique_ptr<Guest>>& guests) {
   newcomers_.clear();
 }
 
+void Reception::make_room(std::vector<std::unique_ptr<Guest>>& guests) const {
+  for (auto guest = guests.begin(); connections_ > limits_.connections && guest != guests.end();
+       ++guest) {
+    if ((*guest)->has_head) continue;
+    if (!(*guest)->is_lingering) send_away(*(*guest)->arrival->connection);
+    (*guest)->arrival.reset();
+  }
+}
+
 void Reception::run() {
   std::vector<std::unique_ptr<Guest>> guests;
   std::vector<pollfd> entries;
   for (;;) {
     const bool is_stopping = is_stopping_;
     take_newcomers(guests);
+    make_room(guests);
     const auto now = Clock::now();
     for (auto& guest : guests) {
-      if (now >= guest->deadline) {
+      if (guest->arrival && now >= guest->deadline) {
         try {
           expire(*guest);
         } catch (const std::exception&) {

@@ -48,7 +48,9 @@ struct Arrival {
 /// Reads the requests of all connections on one thread until each is whole, and only then hands it
 /// on: a slow client costs a descriptor, never a worker. The time is limited for the whole request
 /// (408), not for each read. The head is checked and let in by the gate before a byte of the body
-/// is kept, and the bodies of all requests together have a limit (503).
+/// is kept, and the bodies of all requests together have a limit (503). So have the connections:
+/// beyond it those go, with a 503, that have been longest without a whole head, so that a flood of
+/// them keeps out nobody who has something to ask.
 ///
 /// `admit` and `linger` are thread-safe; `deliver` is called on the reading thread and must not
 /// block or throw.
@@ -69,8 +71,8 @@ class Reception {
   Reception(const Reception&) = delete;
   Reception& operator=(const Reception&) = delete;
 
-  /// Takes over an accepted socket. Past the limit of connections, or with a descriptor's number so
-  /// high that few are left, it is answered 503 and closed.
+  /// Takes over an accepted socket. Past twice the limit of connections, or with a descriptor's
+  /// number so high that few are left, it is answered 503 and closed.
   void admit(int socket);
   /// Waits for the client to close, so that the answer just sent is not lost to a reset.
   void linger(std::unique_ptr<Arrival> arrival);
@@ -84,6 +86,8 @@ class Reception {
 
   void run();
   void take_newcomers(std::vector<std::unique_ptr<Guest>>& guests);
+  /// Sends away who is past the limit; `guests` are in the order in which they came.
+  void make_room(std::vector<std::unique_ptr<Guest>>& guests) const;
   Step step(Guest& guest);
   Step read_head(Guest& guest);
   Step read_body(Guest& guest);
