@@ -1,6 +1,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -247,6 +248,63 @@ std::vector<BenchResult> predict_bench(const BenchOptions& options) {
           line("serve/predict_durable_p99", quantile(durable, 0.99), rest99)};
 }
 
+double own_cpu_seconds() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  const auto seconds = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6;
+  };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+// How much longer the loop takes for the same rows while 500 requests a second come in, against
+// the processor time that the requests cost server and client at rest.
+std::vector<BenchResult> slowdown_bench(const BenchOptions& options) {
+  const Serving serving(options.folder);
+  const std::uint64_t batches = options.rows.value_or(300'000) / 1000;
+  std::uint64_t next = 0;
+  const auto feed = [&] {
+    std::vector<std::string> bodies;
+    for (std::uint64_t i = 0; i < batches; ++i, next += 1000) {
+      bodies.push_back(lines_of(next, next + 1000));
+    }
+    return seconds_of([&] {
+      for (const std::string& body : bodies) serving.append(body);
+      while (serving.state().at("rows").get<std::uint64_t>() < next) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      }
+    });
+  };
+  std::uint64_t asked = 50'000'000;
+  const auto predict = [&](std::size_t) {
+    serving.ask("POST", Serving::kPath + "/predict",
+                fmt::format(R"({{"event":{},"record":false}})", event_line(asked, false)));
+  };
+  feed();
+  constexpr double kRate = 500;
+  const double before = serving.cpu_seconds() + own_cpu_seconds();
+  at_rate(kRate, 2000, predict);
+  const double cost = (serving.cpu_seconds() + own_cpu_seconds() - before) / 2000;
+  std::vector<double> lost;
+  std::vector<double> ratios;
+  for (int round = 0; round < 5; ++round) {
+    const double alone = feed();
+    std::atomic<bool> fed = false;
+    std::size_t requests = 0;
+    std::thread client([&] {
+      for (; !fed; requests += 100) at_rate(kRate, 100, predict);
+    });
+    const double beside = feed();
+    fed = true;
+    client.join();
+    const double cores = static_cast<double>(std::thread::hardware_concurrency());
+    lost.push_back(1 - alone / beside);
+    ratios.push_back((beside - alone) / (static_cast<double>(requests) * cost / cores));
+  }
+  return {{"serve/loop_slowdown", quantile(lost, 0.5), "share", kRate * cost, quantile(ratios, 0.5),
+           "cores that 500 requests/s cost at rest; the ratio is of seconds lost to them"}};
+}
+
 std::vector<BenchResult> events_bench(const BenchOptions& options) {
   const Serving serving(options.folder);
   const std::uint64_t batches = options.rows.value_or(300'000) / 1000;
@@ -322,6 +380,7 @@ std::vector<BenchResult> pages_bench(const BenchOptions& options) {
 std::vector<Bench> serve_benches() {
   return {{"serve/predict", predict_bench},
           {"serve/events", events_bench},
+          {"serve/loop_slowdown", slowdown_bench},
           {"serve/change", change_bench},
           {"serve/idle_pages", pages_bench}};
 }
