@@ -139,8 +139,8 @@ void load_tokens(TokenStore& store, const std::string& operator_token, Tokens& t
   tokens.replace(std::move(all));
 }
 
-// Learning must not hold up requests: the pipelines' threads inherit from the one that starts them a
-// lower priority, and long slices. When a thread wakes up, the kernel (from 6.12 on) lets it go
+// Learning must not hold up requests: the pipelines' threads inherit from the one that starts them
+// a lower priority, and long slices. When a thread wakes up, the kernel (from 6.12 on) lets it go
 // before one with a longer slice; otherwise it may wait milliseconds for that one's slice to end.
 void yield_to_requests() {
   constexpr int kNice = 10;
