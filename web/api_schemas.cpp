@@ -33,7 +33,10 @@ json list_of(const char* schema) {
 const json kText{{"type", "string"}};
 const json kNumber{{"type", "integer"}, {"minimum", 0}, {"maximum", 9007199254740991}};
 const json kReason{
-    {"type", "string"}, {"minLength", 1}, {"maxLength", 1000}, {"pattern", "[^\\u0000-\\u0020]"}};
+    {"type", "string"},
+    {"minLength", 1},
+    {"maxLength", 1000},
+    {"pattern", "^[^\\u0000-\\u001f\\u007f]*[^\\u0000-\\u0020\\u007f][^\\u0000-\\u001f\\u007f]*$"}};
 const json kConfig{{"type", "string"}, {"description", "The whole config, as a text of JSON"}};
 
 // An event, {event or events, durable, record}, or an array of events.
@@ -64,7 +67,7 @@ std::string api_schemas() {
       closed(object({{"version", kNumber}, {"reason", kReason}}, {"version", "reason"}));
   json to = kNumber;
   to["type"] = {"integer", "string", "null"};
-  to["pattern"] = "^[0-9]{1,18}(@[0-9]{1,18})?$";
+  to["pattern"] = "^[1-9][0-9]{0,17}(@[0-9]{1,18})?$";
   to["description"] = "A version, or its revision at a row as 12@34560; null: the previous one";
   all["Rollback"] = closed(object({{"to", to}, {"reason", kReason}}, {"reason"}));
   all["PolicyText"] = closed(object({{"text", kConfig}}, {"text"}));

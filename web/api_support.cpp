@@ -102,21 +102,23 @@ json body_object(const Request& request, const std::vector<std::string>& keys) {
 
 std::string required_text(const json& object, const char* key) {
   const auto at = object.find(key);
-  std::string text = at != object.end() && at->is_string() ? at->get<std::string>() : "";
-  const auto is_visible = [](char c) { return static_cast<unsigned char>(c) > ' '; };
-  const auto begin = std::find_if(text.begin(), text.end(), is_visible);
-  text = std::string(begin,
-                     std::find_if(text.rbegin(), std::reverse_iterator(begin), is_visible).base());
+  const std::string text = at != object.end() && at->is_string() ? at->get<std::string>() : "";
+  const auto begin = text.find_first_not_of(' ');
+  const bool is_one_line = std::none_of(text.begin(), text.end(), [](char c) {
+    return static_cast<unsigned char>(c) < ' ' || c == '\x7f';
+  });
   // UTF-8, as all JSON that was let in: continuation bytes are 10xxxxxx.
   const auto characters = std::count_if(text.begin(), text.end(), [](char c) {
     return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U;
   });
-  if (text.empty() || characters > kMostReasonCharacters) {
-    throw Error(ErrorKind::invalid,
-                fmt::format("\"{}\": found {}, expected a text of 1 to {} characters", key,
-                            at == object.end() ? "nothing" : found(*at), kMostReasonCharacters));
+  if (begin == std::string::npos || !is_one_line || characters > kMostReasonCharacters) {
+    throw Error(
+        ErrorKind::invalid,
+        fmt::format("\"{}\": found {}, expected a text of 1 to {} characters in one line, "
+                    "no control characters",
+                    key, at == object.end() ? "nothing" : found(*at), kMostReasonCharacters));
   }
-  return text;
+  return text.substr(begin, text.find_last_not_of(' ') - begin + 1);
 }
 
 std::uint64_t required_number(const json& object, const char* key) {

@@ -35,7 +35,7 @@ Response paged(const std::vector<nlohmann::json>& items, const char* key, Order 
 
 /// The body as a JSON object with no other keys than these. Throws Error{invalid}.
 nlohmann::json body_object(const Request& request, const std::vector<std::string>& keys);
-/// A text that must be there, 1 to 1,000 characters; blanks at its ends are cut.
+/// A text that must be there: one line of 1 to 1,000 characters; spaces at its ends are cut.
 std::string required_text(const nlohmann::json& object, const char* key);
 /// A number that must be there.
 std::uint64_t required_number(const nlohmann::json& object, const char* key);
