@@ -72,7 +72,8 @@ class Pipeline {
   void roll_back(std::uint64_t version, std::uint64_t row, const std::string& reason);
   void pause(const std::string& reason);
   void resume(const std::string& reason);
-  /// Orders the retrain actions now; their evidence starts at this position.
+  /// Orders the retrain actions now; their evidence starts at this position. Error{conflict} where
+  /// there are none, or no champion yet.
   void train(const std::string& reason);
   /// `next` is in force from here on. Running evaluations were begun under the old config and end.
   /// A new or changed recipe starts a learner, which learns all rows up to here first; the learner

@@ -195,6 +195,12 @@ void Pipeline::train(const std::string& reason) {
   if (!champion_) {
     throw Error(ErrorKind::conflict, "there is no champion yet to compare a candidate with");
   }
+  if (config_.retrain.actions.empty()) {
+    throw Error(ErrorKind::conflict, "the policy trains no candidates: retrain.do is empty");
+  }
+  Decision receipt = new_decision("training_ordered", reason);
+  receipt.actor = "operator";
+  decide(std::move(receipt));
   for (const RetrainAction& action : config_.retrain.actions) {
     order_candidate(action, true, "by hand: " + reason);
   }

@@ -189,6 +189,20 @@ TEST_F(RegistryCommands, VerifyFindsAFlippedByteAndARunFallsBack) {
   EXPECT_NE(live(), before);
 }
 
+TEST_F(RegistryCommands, TrainingByHandIsADecisionOfTheOperator) {
+  const Outcome train =
+      freshet_program("pipeline train --reason 'new prices' --json -w " + workspace_);
+  ASSERT_EQ(train.code, 0) << train.err;
+  std::istringstream history(registry("history --json").out);
+  nlohmann::json ordered;
+  for (std::string line; std::getline(history, line);) {
+    nlohmann::json decision = nlohmann::json::parse(line);
+    if (decision["kind"] == "training_ordered") ordered = std::move(decision);
+  }
+  EXPECT_EQ(ordered.value("actor", ""), "operator");
+  EXPECT_EQ(ordered.value("reason", ""), "new prices");
+}
+
 TEST_F(RegistryCommands, ACommandOutlivesADamagedCheckpoint) {
   ASSERT_EQ(freshet_program("pipeline pause --reason 'holidays' -w " + workspace_).code, 0);
   {
