@@ -1,7 +1,6 @@
 #include "orchestrator/asker.h"
 
 #include <algorithm>
-#include <array>
 #include <optional>
 #include <span>
 
@@ -11,17 +10,37 @@ Asker::Asker(const PipelineConfig& config, const EventLog& log, RowStore& store)
     : config_(config),
       log_(log),
       store_(store),
-      features_(config.schema, config.features),
+      features_(config),
       join_(config.schema),
-      watermark_(config.schema.out_of_orderness),
-      vector_(features_.width()) {}
+      watermark_(config.schema.out_of_orderness) {
+  make_room();
+}
+
+void Asker::make_room() {
+  for (std::size_t i = vectors_.size(); i < features_.size(); ++i) {
+    vectors_.emplace_back(features_[i].width());
+    columns_.emplace_back(vectors_[i]);
+  }
+}
+
+void Asker::add_features(const Recipe& recipe) {
+  if (features_.index_of(config_.schema, recipe) < features_.size()) return;
+  FeatureSet added(config_.schema, recipe.features);
+  store_.add_column({added.identity(), added.width()},
+                    [&](std::uint64_t question, std::span<float> vector) {
+                      decode(record(store_.position(question), position_), config_.schema, event_);
+                      added.ask(event_, vector);
+                    });
+  features_.add(config_.schema, recipe);
+  make_room();
+}
 
 bool Asker::next(std::uint64_t head, Segment& segment) {
   begin(segment);
   const std::uint64_t from = position_;
   while (position_ < head) {
     const std::uint64_t at = position_;
-    const bool complete = take(record(head), segment);
+    const bool complete = take(record(position_, head), segment);
     within_record_ = complete && position_ == at;
     if (complete) break;
   }
@@ -34,12 +53,15 @@ bool Asker::next(std::uint64_t head, Segment& segment) {
 void Asker::begin(Segment& segment) {
   segment.first_question = store_.questions();
   segment.questions = 0;
-  segment.vectors.clear();
+  segment.vectors.resize(features_.size());
+  for (Segment::Vectors& vectors : segment.vectors) {
+    vectors.questions.clear();
+    vectors.rows.clear();
+  }
   segment.served.clear();
   segment.served_answers.clear();
   segment.first_row = store_.rows();
   segment.rows.clear();
-  segment.row_vectors.clear();
   segment.settled.clear();
   segment.at_tick = false;
 }
@@ -61,17 +83,10 @@ bool Asker::take(std::string_view bytes, Segment& segment) {
 
   std::optional<KnownLabel> known;
   if (event_.kind == RecordKind::event) {
-    if (event_.served) {
-      take_served(*event_.served, segment);
-    } else {
-      features_.ask(event_, vector_);
-    }
-    const std::array<std::span<const float>, 1> columns = {vector_};
-    store_.ask(position_, event_.time, columns);
-    segment.vectors.insert(segment.vectors.end(), vector_.begin(), vector_.end());
+    ask(segment);
     ++segment.questions;
     known = join_.ask(event_);
-    features_.observe(event_);
+    for (std::size_t i = 0; i < features_.size(); ++i) features_[i].observe(event_);
   } else {
     known = join_.label(event_);
   }
@@ -80,13 +95,28 @@ bool Asker::take(std::string_view bytes, Segment& segment) {
   return full(segment);
 }
 
-void Asker::take_served(const ServedAnswer& served, Segment& segment) {
-  copy_floats(served.vector, vector_);
+// What was computed when the question was answered is taken as it was; the rest is computed now.
+void Asker::ask(Segment& segment) {
+  const std::size_t served =
+      event_.served ? take_served(*event_.served, segment) : features_.size();
+  for (std::size_t i = 0; i < features_.size(); ++i) {
+    std::vector<float>& vector = vectors_[i];
+    if (i != served) features_[i].ask(event_, vector);
+    std::vector<float>& all = segment.vectors[i].questions;
+    all.insert(all.end(), vector.begin(), vector.end());
+  }
+  store_.ask(position_, event_.time, columns_);
+}
+
+std::size_t Asker::take_served(const ServedAnswer& served, Segment& segment) {
   segment.served.push_back(segment.questions);
   const std::size_t width = answer_width(config_.schema);
   const std::size_t at = segment.served_answers.size();
   segment.served_answers.resize(at + width);
   copy_floats(served.answer, std::span(segment.served_answers).subspan(at));
+  const std::size_t features = features_.index_of_served(served.features);
+  if (features < features_.size()) copy_floats(served.vector, vectors_[features]);
+  return features;
 }
 
 bool Asker::release_due(Segment& segment) {
@@ -99,15 +129,19 @@ bool Asker::release_due(Segment& segment) {
 bool Asker::add_row(const KnownLabel& known, std::uint64_t known_position, Segment& segment) {
   const std::uint64_t number = store_.add_row({known.question, known.label, known_position});
   segment.rows.push_back({known.label, known.question, segment.questions});
-  const std::size_t width = features_.width();
-  const std::size_t at = segment.row_vectors.size();
-  segment.row_vectors.resize(at + width);
-  float* out = segment.row_vectors.data() + at;
-  if (known.question >= segment.first_question) {
-    const float* in = segment.vectors.data() + (known.question - segment.first_question) * width;
-    std::copy(in, in + width, out);
-  } else {
-    store_.read_vectors(0, known.question, known.question + 1, out);
+  for (std::size_t i = 0; i < features_.size(); ++i) {
+    Segment::Vectors& vectors = segment.vectors[i];
+    const std::size_t width = features_[i].width();
+    const std::size_t at = vectors.rows.size();
+    vectors.rows.resize(at + width);
+    float* out = vectors.rows.data() + at;
+    if (known.question >= segment.first_question) {
+      const float* in =
+          vectors.questions.data() + (known.question - segment.first_question) * width;
+      std::copy(in, in + width, out);
+    } else {
+      store_.read_vectors(i, known.question, known.question + 1, out);
+    }
   }
   segment.at_tick = (number + 1) % config_.tick_rows == 0;
   return segment.at_tick;
@@ -117,16 +151,24 @@ bool Asker::full(const Segment& segment) const {
   return segment.questions >= kMaxSegment || segment.rows.size() >= kMaxSegment;
 }
 
-std::string_view Asker::record(std::uint64_t head) {
-  if (batch_ == nullptr || !batch_->holds(position_)) batch_ = log_.batch(position_, head);
-  return batch_->record(position_);
+std::string_view Asker::record(std::uint64_t position, std::uint64_t head) {
+  if (batch_ == nullptr || !batch_->holds(position)) batch_ = log_.batch(position, head);
+  return batch_->record(position);
 }
 
 void Asker::save(Encoder& to) const {
   to.put(position_).put(static_cast<std::uint8_t>((closed_ ? 1 : 0) | (within_record_ ? 2 : 0)));
   watermark_.save(to);
   join_.save(to);
-  features_.save(to);
+  features_[0].save(to);
+}
+
+void Asker::save_features(Encoder& to) const {
+  for (std::size_t i = 1; i < features_.size(); ++i) features_[i].save(to);
+}
+
+void Asker::load_features(Decoder& from) {
+  for (std::size_t i = 1; i < features_.size(); ++i) features_[i].load(from);
 }
 
 std::uint64_t Asker::load_settled(Decoder& from, const Schema& schema) {
@@ -146,7 +188,7 @@ void Asker::load(Decoder& from) {
   within_record_ = (flags & 2U) != 0;
   watermark_.load(from);
   join_.load(from);
-  features_.load(from);
+  features_[0].load(from);
   batch_.reset();
 }
 

@@ -1,13 +1,14 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "orchestrator/config.h"
+#include "orchestrator/feature_sets.h"
 #include "orchestrator/segment.h"
 #include "stream/event_log.h"
-#include "stream/feature_set.h"
 #include "stream/label_join.h"
 #include "stream/read_ahead.h"
 #include "stream/row_store.h"
@@ -35,36 +36,50 @@ class Asker {
   bool within_record() const { return within_record_; }
   bool closed() const { return closed_; }
   const LabelJoin& join() const { return join_; }
-  const FeatureSet& features() const { return features_; }
+  /// The feature sets it computes: those of the config it was made with, and those added.
+  const FeatureSets& features() const { return features_; }
+  /// A recipe's feature set is computed too from here on, and for all recorded questions, from
+  /// their records, where the store doesn't hold it. Throws what reading the log throws, with
+  /// nothing changed.
+  void add_features(const Recipe& recipe);
 
   void save(Encoder& to) const;
   void load(Decoder& from);
+  /// What the feature sets have seen, but for the pipeline's own, which is part of `save`. The
+  /// same ones must be there when it is loaded.
+  void save_features(Encoder& to) const;
+  void load_features(Decoder& from);
   /// Of what `save` wrote, only how far questions had settled.
   static std::uint64_t load_settled(Decoder& from, const Schema& schema);
 
  private:
+  void make_room();
   void begin(Segment& segment);
   /// Takes the record at position_; true when the segment is complete.
   bool take(std::string_view record, Segment& segment);
-  void take_served(const ServedAnswer& served, Segment& segment);
+  void ask(Segment& segment);
+  /// Gives the feature set whose vector it holds; features().size() where that is none.
+  std::size_t take_served(const ServedAnswer& served, Segment& segment);
   bool release_due(Segment& segment);
   bool add_row(const KnownLabel& known, std::uint64_t known_position, Segment& segment);
   bool full(const Segment& segment) const;
-  std::string_view record(std::uint64_t head);
+  /// The record at a position below `head`.
+  std::string_view record(std::uint64_t position, std::uint64_t head);
 
   const PipelineConfig& config_;
   ReadAhead log_;
   RowStore& store_;
-  FeatureSet features_;
+  FeatureSets features_;
   LabelJoin join_;
   Watermark watermark_;
   std::uint64_t position_ = 0;  ///< next record
   bool closed_ = false;
   bool within_record_ = false;
 
-  Event event_;                               ///< reused
-  std::vector<float> vector_;                 ///< reused
-  std::shared_ptr<const RecordBatch> batch_;  ///< read last
+  Event event_;                                  ///< reused
+  std::vector<std::vector<float>> vectors_;      ///< reused, by feature set
+  std::vector<std::span<const float>> columns_;  ///< of them
+  std::shared_ptr<const RecordBatch> batch_;     ///< read last
 };
 
 }  // namespace freshet

@@ -236,14 +236,17 @@ bool BacktestRun::advance() {
   return true;
 }
 
-const Model& BacktestRun::model(const AnswerStretch& stretch, Scorer& scorer) {
+const Model& BacktestRun::model(const AnswerStretch& stretch, std::uint64_t version,
+                                Scorer& scorer) {
   if (scorer.artifact != stretch.artifact) {
     const Artifact artifact = read_artifact(workspace_.artifacts().get(stretch.artifact));
-    const std::size_t width = store_->columns()[0].width;
+    const Lineage lineage = workspace_.registry().version(pipeline_, version).lineage;
+    scorer.column = store_->column(lineage.feature_identity);
+    const std::size_t width = store_->columns()[scorer.column].width;
     const std::size_t needed = artifact.spec.layout.size();
     if (needed != width) {
       throw Error(ErrorKind::conflict,
-                  fmt::format("artifact {} answers vectors of {} values, the pipeline's have {}",
+                  fmt::format("artifact {} answers vectors of {} values, its features' have {}",
                               stretch.artifact, needed, width));
     }
     scorer.model = make_model(artifact.spec, artifact.state);
@@ -263,7 +266,8 @@ SettledRows::Answers BacktestRun::answers(const AnswerStretch& stretch, std::uin
       break;
   }
   SettledRows::Answers scored;
-  scored.values = frozen_answers(*store_, rows, 0, model(stretch, scorer));
+  const Model& scoring = model(stretch, version, scorer);
+  scored.values = frozen_answers(*store_, scorer.column, rows, 0, scoring);
   scored.loss = judged_losses(config_, rows, 0, scored.values);
   return scored;
 }

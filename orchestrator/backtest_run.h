@@ -68,6 +68,7 @@ class BacktestRun {
   struct Scorer {
     std::string artifact;
     std::shared_ptr<const Model> model;
+    std::size_t column = 0;  ///< of the vectors that it answers
   };
   /// Settled rows with both sides' answers, from index `from` on.
   struct Answered {
@@ -89,7 +90,7 @@ class BacktestRun {
   /// Where the next questions are; nullptr when there is nothing left to do.
   const PairedStretch* next_stretch() const;
   void replay(const PairedStretch& stretch, std::uint64_t begin, std::uint64_t end);
-  const Model& model(const AnswerStretch& stretch, Scorer& scorer);
+  const Model& model(const AnswerStretch& stretch, std::uint64_t version, Scorer& scorer);
   SettledRows::Answers answers(const AnswerStretch& stretch, std::uint64_t version,
                                SettledRows& rows, Scorer& scorer);
   std::string status() const;

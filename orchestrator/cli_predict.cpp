@@ -9,6 +9,7 @@
 
 #include "orchestrator/cli.h"
 #include "orchestrator/command_support.h"
+#include "orchestrator/feature_sets.h"
 #include "orchestrator/predictor.h"
 #include "orchestrator/run.h"
 #include "stream/blanks.h"
@@ -86,9 +87,8 @@ class EventLines {
 class StoredChampion {
  public:
   StoredChampion(Workspace& workspace, const std::string& pipeline)
-      : config_(recorded_config(workspace.registry(), pipeline)),
-        predictor_(config_.schema, config_.features) {
-    predictor_.serve(load(workspace, pipeline));
+      : config_(recorded_config(workspace.registry(), pipeline)), predictor_(config_.schema) {
+    predictor_.serve(load(workspace, pipeline, config_));
   }
 
   std::vector<json> predict(const std::vector<std::string>& events) {
@@ -100,7 +100,8 @@ class StoredChampion {
   }
 
  private:
-  static Predictor::Champion load(Workspace& workspace, const std::string& pipeline) {
+  static Predictor::Champion load(Workspace& workspace, const std::string& pipeline,
+                                  const PipelineConfig& config) {
     Predictor::Champion champion;
     for (const AliasRecord& alias : workspace.registry().aliases(pipeline)) {
       if (alias.alias != "champion") continue;
@@ -108,6 +109,9 @@ class StoredChampion {
         if (revision.row != alias.row || revision.artifact.empty()) continue;
         const Artifact artifact = read_artifact(workspace.artifacts().get(revision.artifact));
         champion.model = make_model(artifact.spec, artifact.state);
+        const Lineage lineage = workspace.registry().version(pipeline, revision.version).lineage;
+        champion.features = std::make_shared<const FeatureSet>(
+            config.schema, features_of(config, parse_recipe(lineage.recipe, config)));
         champion.version = revision.version;
         champion.row = revision.row;
         return champion;

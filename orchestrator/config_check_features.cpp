@@ -102,30 +102,39 @@ void check_feature(const Schema& schema, const FeatureSpec& feature, const Place
   check_encoding(feature, place, problems);
 }
 
-}  // namespace
-
-void check_features(const PipelineConfig& config, ConfigProblems& problems) {
-  const Place features = Place::at("features");
-  if (config.features.empty()) {
-    problems.consequence(Place::at("stream", "event", "fields"),
-                         "found none, expected at least one field (or feature) to learn from");
-  }
+void check_list(const Schema& schema, const std::vector<FeatureSpec>& features, const Place& list,
+                ConfigProblems& problems) {
   std::set<std::string> names;
-  for (std::size_t i = 0; i < config.features.size(); ++i) {
-    const FeatureSpec& feature = config.features[i];
-    const Place place = features.item(i);
+  for (std::size_t i = 0; i < features.size(); ++i) {
+    const FeatureSpec& feature = features[i];
+    const Place place = list.item(i);
     if (feature.name.empty()) {
       problems.consequence(place.key("name"), "found \"\", expected a name");
     } else if (!names.insert(feature.name).second) {
       problems.consequence(place.key("name"), fmt::format("found \"{}\" twice", feature.name));
     }
-    check_feature(config.schema, feature, place, problems);
+    check_feature(schema, feature, place, problems);
   }
   if (!problems.empty()) return;
   try {
-    FeatureSet(config.schema, config.features);
+    FeatureSet(schema, features);
   } catch (const Error& error) {
-    problems.consequence(features, error.what());
+    problems.consequence(list, error.what());
+  }
+}
+
+}  // namespace
+
+void check_features(const PipelineConfig& config, ConfigProblems& problems) {
+  if (config.features.empty()) {
+    problems.consequence(Place::at("stream", "event", "fields"),
+                         "found none, expected at least one field (or feature) to learn from");
+  }
+  check_list(config.schema, config.features, Place::at("features"), problems);
+  for (std::size_t i = 0; i < config.learners.size(); ++i) {
+    if (config.learners[i].features.empty()) continue;
+    check_list(config.schema, config.learners[i].features, Place::at("learners", i, "features"),
+               problems);
   }
 }
 

@@ -13,9 +13,8 @@ void fill_stream(Schema& schema, const ConfigProblems& file) {
   }
 }
 
-void fill_feature(FeatureSpec& feature, std::size_t i, const Schema& schema,
+void fill_feature(FeatureSpec& feature, const Place& place, const Schema& schema,
                   const ConfigProblems& file) {
-  const Place place = Place::at("features", i);
   if (!file.has(place.key("from"))) feature.from = feature.name;
   FieldKind kind = FieldKind::time;
   if (const auto at = schema.find(feature.from)) kind = schema.fields[*at].kind;
@@ -80,14 +79,19 @@ void fill_defaults(PipelineConfig& config, const ConfigProblems& file) {
     config.features = FeatureSet::defaults(config.schema);
   } else {
     for (std::size_t i = 0; i < config.features.size(); ++i) {
-      fill_feature(config.features[i], i, config.schema, file);
+      fill_feature(config.features[i], Place::at("features", i), config.schema, file);
     }
   }
   if (config.learners.empty()) {
     config.learners = default_learners();
   } else {
     for (std::size_t i = 0; i < config.learners.size(); ++i) {
-      fill_learner(config.learners[i], i, file);
+      Recipe& learner = config.learners[i];
+      fill_learner(learner, i, file);
+      for (std::size_t k = 0; k < learner.features.size(); ++k) {
+        fill_feature(learner.features[k], Place::at("learners", i, "features", k), config.schema,
+                     file);
+      }
     }
   }
   fill_retrain(config, file);

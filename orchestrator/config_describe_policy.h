@@ -60,7 +60,18 @@ void describe_learner(V& v, Recipe& recipe) {
   v.key("network", Object{[&](auto& o) { describe_network(o, recipe.network); }},
         "The model's shape");
   v.key("train", Object{[&](auto& o) { describe_train(o, recipe); }}, "How it learns");
-  v.unsupported("features");
+  const auto feature = [](FeatureSpec& item) {
+    return Object{[&item](auto& o) { describe_feature(o, item); }};
+  };
+  std::optional<std::vector<FeatureSpec>> own;
+  if (!recipe.features.empty()) own = recipe.features;
+  v.key("features",
+        Maybe{own,
+              [&](std::vector<FeatureSpec>& list) {
+                return List{list, feature, 1};
+              }},
+        "What its network sees, in the form of the pipeline's `features`; default: those");
+  recipe.features = own.value_or(std::vector<FeatureSpec>{});
 }
 
 template <class V>

@@ -28,7 +28,7 @@ LearningThread::LearningThread(const PipelineConfig& config, RowStore& store,
     : config_(config),
       store_(store),
       store_path_(std::move(store_path)),
-      layout_(FeatureSet(config.schema, config.features).layout()),
+      features_(config),
       recipes_(config.learners),
       learn_thread_([this](const std::stop_token& stop) { learn_loop(stop); }),
       work_thread_([this](const std::stop_token& stop) { work_loop(stop); }) {}
@@ -42,13 +42,23 @@ LearningThread::~LearningThread() {
   work_thread_.request_stop();
 }
 
-ModelSpec LearningThread::spec(const Recipe& recipe) const {
-  return {config_.schema.task, answer_width(config_.schema), layout_, recipe.network};
+void LearningThread::use_recipes(const std::vector<Recipe>& recipes) {
+  recipes_ = recipes;
+  for (const Recipe& recipe : recipes) features_.add(config_.schema, recipe);
 }
 
-RowReader LearningThread::reader(RowStore& store) const {
-  return [&store](std::uint64_t begin, std::uint64_t end, float* vectors, float* labels) {
-    store.read_row_vectors(0, begin, end, vectors);
+std::size_t LearningThread::features(const Recipe& recipe) const {
+  return features_.index_of(config_.schema, recipe);
+}
+
+ModelSpec LearningThread::spec(const Recipe& recipe) const {
+  return {config_.schema.task, answer_width(config_.schema), features_[features(recipe)].layout(),
+          recipe.network};
+}
+
+RowReader LearningThread::reader(RowStore& store, std::size_t column) {
+  return [&store, column](std::uint64_t begin, std::uint64_t end, float* vectors, float* labels) {
+    store.read_row_vectors(column, begin, end, vectors);
     for (std::uint64_t row = begin; row < end; ++row) {
       *labels++ = static_cast<float>(store.row(row).label);
     }
@@ -69,6 +79,7 @@ void LearningThread::start(std::uint64_t version, std::size_t recipe, std::uint6
   Student& student = students_[version];
   student.learner =
       std::make_unique<Learner>(spec(recipes_.at(recipe)), recipes_.at(recipe), seed, next_row);
+  student.features = features(recipes_.at(recipe));
   student.standing = standing(*student.learner);
 }
 
@@ -83,6 +94,8 @@ void LearningThread::order(const TrainingOrder& order) {
   auto placed = std::make_shared<Order>();
   placed->order = order;
   placed->recipe = recipes_.at(order.recipe);
+  placed->spec = spec(placed->recipe);
+  placed->features = features_[features(placed->recipe)].identity();
   const std::lock_guard lock(order_mutex_);
   orders_[order.version] = std::move(placed);
   order_changed_.notify_all();
@@ -97,6 +110,7 @@ void LearningThread::collect(std::uint64_t version) {
   settle();
   Student& student = students_[version];
   student.learner = std::move(order->trained);
+  student.features = features(order->recipe);
   student.takes_part = false;
   student.standing = standing(*student.learner);
 }
@@ -105,20 +119,21 @@ void LearningThread::follow(std::uint64_t version, std::uint64_t next_row) {
   settle();
   Student& followed = student(version);
   constexpr std::uint64_t kRows = 256;
-  std::vector<float> vectors(kRows * layout_.size());
+  const std::size_t width = followed.learner->spec().layout.size();
+  std::vector<float> vectors(kRows * width);
   std::vector<float> labels(kRows);
-  const RowReader read = reader(store_);
+  const RowReader read = reader(store_, followed.features);
   for (std::uint64_t row = followed.learner->next_row(); row < next_row; row += kRows) {
     const std::uint64_t end = std::min(row + kRows, next_row);
     read(row, end, vectors.data(), labels.data());
     for (std::uint64_t i = row; i < end; ++i) {
-      followed.learner->learn(vectors.data() + (i - row) * layout_.size(), labels[i - row]);
+      followed.learner->learn(vectors.data() + (i - row) * width, labels[i - row]);
     }
   }
   followed.standing = standing(*followed.learner);
   followed.takes_part = true;
   for (const Segment* segment : posted_) {
-    followed.ahead.push_back(study(*followed.learner, *segment));
+    followed.ahead.push_back(study(followed, *segment));
   }
 }
 
@@ -188,8 +203,10 @@ LearningThread::Standing LearningThread::standing(Learner& learner) {
 }
 
 // Questions are answered in runs, with the weights of the full batches before each.
-LearningThread::Standing LearningThread::study(Learner& learner, const Segment& segment) {
-  const std::size_t width = layout_.size();
+LearningThread::Standing LearningThread::study(Student& student, const Segment& segment) {
+  Learner& learner = *student.learner;
+  const Segment::Vectors& vectors = segment.vectors[student.features];
+  const std::size_t width = learner.spec().layout.size();
   const std::size_t outputs = learner.spec().outputs;
   std::vector<float> answers(segment.questions * outputs);
   std::uint32_t answered = 0;
@@ -200,7 +217,7 @@ LearningThread::Standing LearningThread::study(Learner& learner, const Segment& 
     if (end == answered) return;
     const auto asked = now_for(times_);
     const std::shared_ptr<const Model> model = learner.model();
-    model->predict(segment.vectors.data() + answered * width, end - answered,
+    model->predict(vectors.questions.data() + answered * width, end - answered,
                    answers.data() + answered * outputs);
     if (by != model) by = nullptr;
     answered = end;
@@ -209,7 +226,7 @@ LearningThread::Standing LearningThread::study(Learner& learner, const Segment& 
   for (std::size_t i = 0; i < segment.rows.size(); ++i) {
     const Segment::KnownRow& row = segment.rows[i];
     if ((segment.first_row + i + 1) % learner.recipe().batch == 0) answer_until(row.asked_before);
-    learner.learn(segment.row_vectors.data() + i * width, static_cast<float>(row.label));
+    learner.learn(vectors.rows.data() + i * width, static_cast<float>(row.label));
   }
   answer_until(segment.questions);
   if (times_ != nullptr) {
@@ -230,7 +247,7 @@ void LearningThread::study_next(std::unique_lock<std::mutex>& lock) {
   std::string error;
   try {
     for (auto& [version, student] : students_) {
-      if (student.takes_part) results.emplace_back(&student, study(*student.learner, segment));
+      if (student.takes_part) results.emplace_back(&student, study(student, segment));
     }
   } catch (const std::exception& e) {
     error = e.what();
@@ -282,9 +299,9 @@ void LearningThread::train(Order& order) {
   const auto begin = now_for(times_);
   try {
     const auto rows = RowStore::open_reader(store_path_);
-    order.trained = retrain(spec(order.recipe), order.recipe, order.order.seed, order.order.begin,
+    order.trained = retrain(order.spec, order.recipe, order.order.seed, order.order.begin,
                             order.order.end, order.order.epochs, order.order.warm_start.get(),
-                            reader(*rows), cancelled);
+                            reader(*rows, rows->column(order.features)), cancelled);
   } catch (const std::exception& e) {
     order.error = e.what();
   }
@@ -321,7 +338,8 @@ void LearningThread::load(std::uint64_t version, std::size_t recipe, const std::
   Student& student = students_[version];
   student.learner = std::make_unique<Learner>(spec(recipes_.at(recipe)), recipes_.at(recipe), 0, 0);
   Decoder from(state);
-  student.learner->load(from, reader(store_));
+  student.features = features(recipes_.at(recipe));
+  student.learner->load(from, reader(store_, student.features));
   student.takes_part = takes_part;
   student.standing = standing(*student.learner);
 }

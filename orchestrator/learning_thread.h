@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "orchestrator/feature_sets.h"
 #include "orchestrator/learning.h"
 #include "orchestrator/work_times.h"
 #include "stream/row_store.h"
@@ -22,11 +23,13 @@ namespace freshet {
 /// Torch is loaded when the first learner starts.
 class LearningThread : public Learning {
  public:
+  /// `config` is the one that the pipeline began with. The feature sets of recipes are the store's
+  /// columns, in the order in which they came.
   /// `store` is read on the pipeline thread only; the worker opens the file at `store_path`.
   LearningThread(const PipelineConfig& config, RowStore& store, std::string store_path);
   ~LearningThread() override;
 
-  void use_recipes(const std::vector<Recipe>& recipes) override { recipes_ = recipes; }
+  void use_recipes(const std::vector<Recipe>& recipes) override;
   void start(std::uint64_t version, std::size_t recipe, std::uint64_t seed,
              std::uint64_t next_row) override;
   void cut(std::uint64_t version, std::uint64_t learner) override;
@@ -64,6 +67,7 @@ class LearningThread : public Learning {
   };
   struct Student {
     std::unique_ptr<Learner> learner;
+    std::size_t features = 0;  ///< which feature set it learns from
     bool takes_part = true;
     Standing standing;           ///< at the end of the segment last waited for
     std::deque<Standing> ahead;  ///< of segments studied since; under segment_mutex_
@@ -71,6 +75,8 @@ class LearningThread : public Learning {
   struct Order {
     TrainingOrder order;
     Recipe recipe;  ///< the worker's own
+    ModelSpec spec;
+    std::string features;  ///< identity of its feature set
     std::unique_ptr<Learner> trained;
     std::string error;
     bool done = false;
@@ -78,9 +84,11 @@ class LearningThread : public Learning {
   };
 
   ModelSpec spec(const Recipe& recipe) const;
-  RowReader reader(RowStore& store) const;
+  std::size_t features(const Recipe& recipe) const;
+  /// Rows with the vectors of one of the store's columns.
+  static RowReader reader(RowStore& store, std::size_t column);
   static Standing standing(Learner& learner);
-  Standing study(Learner& learner, const Segment& segment);
+  Standing study(Student& student, const Segment& segment);
   bool unstudied() const { return !claimed_ && studied_ < posted_.size(); }
   /// Every learner studies the oldest unstudied segment. The lock, held on entry and on return, is
   /// free meanwhile.
@@ -98,7 +106,7 @@ class LearningThread : public Learning {
   const PipelineConfig& config_;
   RowStore& store_;
   const std::string store_path_;
-  const FeatureLayout layout_;
+  FeatureSets features_;
   std::vector<Recipe> recipes_;
   std::map<std::uint64_t, Student> students_;
   std::optional<std::uint64_t> worker_delay_seed_;

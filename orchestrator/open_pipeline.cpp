@@ -8,6 +8,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "orchestrator/feature_sets.h"
 #include "registry/registry.h"
 #include "stream/utf8.h"
 
@@ -81,9 +82,7 @@ PipelineConfig starting_config(const Workspace& workspace, const std::string& na
 }
 
 std::unique_ptr<RowStore> open_store(const Workspace& workspace, const PipelineConfig& config) {
-  const FeatureSet features(config.schema, config.features);
-  return RowStore::open(workspace.rows_path(config.pipeline),
-                        {{features.identity(), features.width()}});
+  return RowStore::open(workspace.rows_path(config.pipeline), FeatureSets(config).columns());
 }
 
 }  // namespace
@@ -105,12 +104,13 @@ std::string log_description(const PipelineConfig& config) {
 OpenPipeline::OpenPipeline(Workspace& workspace, const std::string& name,
                            const std::optional<PipelineConfig>& file, const RunKnobs& knobs)
     : config(choose_config(workspace, name, file)),
+      first(starting_config(workspace, name)),
       log(EventLog::open(workspace.log_path(name), log_description(config))),
       reader(EventLog::open_reader(workspace.log_path(name))),
-      store(open_store(workspace, config)),
-      learning(config, *store, workspace.rows_path(name)),
+      store(open_store(workspace, first)),
+      learning(first, *store, workspace.rows_path(name)),
       journal(workspace, name, *store),
-      pipeline(starting_config(workspace, name), *reader, *store, learning, journal) {
+      pipeline(first, *reader, *store, learning, journal) {
   if (knobs.worker_delay) learning.delay_worker(*knobs.worker_delay);
   learning.tell(knobs.times);
   auto lock = workspace.use_registry();

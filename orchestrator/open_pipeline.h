@@ -43,6 +43,7 @@ class OpenPipeline {
   void apply_config(Workspace& workspace, const PipelineConfig& next, const std::string& reason);
 
   const PipelineConfig config;          ///< the newest one recorded; pipeline.config() is in force
+  const PipelineConfig first;           ///< what it began with: what its rows are made of
   const std::unique_ptr<EventLog> log;  ///< the writer
   const std::unique_ptr<EventLog> reader;  ///< the pipeline thread's
   const std::unique_ptr<RowStore> store;

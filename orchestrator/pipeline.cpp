@@ -128,7 +128,8 @@ void Pipeline::answer_served(const Segment& segment) {
     const std::span<const float> learned = learning_.answers(champion_->version);
     std::copy(learned.begin(), learned.end(), answers_.begin());
   } else {
-    champion.predict(segment.vectors.data(), segment.questions, answers_.data());
+    const Segment::Vectors& vectors = segment.vectors[features_of(champion_->version)];
+    champion.predict(vectors.questions.data(), segment.questions, answers_.data());
   }
   for (std::size_t i = 0; i < segment.served.size(); ++i) {
     std::copy_n(segment.served_answers.begin() + static_cast<std::ptrdiff_t>(i * width), width,
@@ -189,7 +190,7 @@ void Pipeline::feed_trial(const SettledRows& rows, Trial& trial) {
     first = std::max(first, answers.from);
     loss = answers.loss;
   } else {
-    loss = frozen_losses(rows, first, *learning_.snapshot(trial.candidate).model);
+    loss = frozen_losses(rows, first, trial.candidate, *learning_.snapshot(trial.candidate).model);
   }
   for (std::size_t i = first; i < rows.size(); ++i) {
     trial.evaluation.add(
@@ -198,8 +199,9 @@ void Pipeline::feed_trial(const SettledRows& rows, Trial& trial) {
 }
 
 std::vector<double> Pipeline::frozen_losses(const SettledRows& rows, std::size_t first,
-                                            const Model& model) {
-  return judged_losses(config_, rows, first, frozen_answers(store_, rows, first, model));
+                                            std::uint64_t version, const Model& model) {
+  return judged_losses(config_, rows, first,
+                       frozen_answers(store_, features_of(version), rows, first, model));
 }
 
 void Pipeline::feed_probation(const SettledRows& rows) {
@@ -207,7 +209,8 @@ void Pipeline::feed_probation(const SettledRows& rows) {
   const auto from = static_cast<std::size_t>(
       std::lower_bound(rows.question.begin(), rows.question.end(), probation_->start_question) -
       rows.question.begin());
-  const std::vector<double> loss = frozen_losses(rows, from, *previous_->snapshot.model);
+  const std::vector<double> loss =
+      frozen_losses(rows, from, previous_->version, *previous_->snapshot.model);
   for (std::size_t i = from; i < rows.size(); ++i) {
     probation_->evaluation.add(
         {rows.question[i], rows.time[i], rows.served_loss[i], loss[i], rows.minority[i] != 0});

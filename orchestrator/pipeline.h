@@ -95,6 +95,10 @@ class Pipeline {
   const LabelCounts& labels() const { return asker_.join().counts(); }
   std::uint64_t open_questions() const { return asker_.join().open(); }
   std::uint64_t rows() const { return row_; }
+  /// What a revision's answers are made from: its own features or the pipeline's.
+  const std::vector<FeatureSpec>& features(const ServedRevision& revision) const {
+    return freshet::features_of(config_, recipes_.at(revision.recipe));
+  }
   /// A version as the pipeline knows it, recorded or to be recorded.
   const Version& version(std::uint64_t number) const { return versions_.at(number).record; }
   std::uint64_t position() const { return position_; }
@@ -122,7 +126,10 @@ class Pipeline {
   void record_answers(const Segment& segment);
   void answer_served(const Segment& segment);
   void feed_trial(const SettledRows& rows, Trial& trial);
-  std::vector<double> frozen_losses(const SettledRows& rows, std::size_t first, const Model& model);
+  std::vector<double> frozen_losses(const SettledRows& rows, std::size_t first,
+                                    std::uint64_t version, const Model& model);
+  /// Which feature set a version learned from.
+  std::size_t features_of(std::uint64_t version) const;
   void feed_probation(const SettledRows& rows);
   std::vector<std::uint64_t> active_versions() const;
 

@@ -62,9 +62,11 @@ void Pipeline::order_candidate(const RetrainAction& action, bool by_hand,
     return refuse_candidate(candidate, "there are no rows for it to learn");
   }
   if (action.kind == RetrainKind::warm &&
-      recipes_[champion_->recipe].network != recipes_[candidate.recipe].network) {
+      (recipes_[champion_->recipe].network != recipes_[candidate.recipe].network ||
+       features_of(champion_->version) !=
+           asker_.features().index_of(config_.schema, recipes_[candidate.recipe]))) {
     return refuse_candidate(candidate, fmt::format("the champion's weights, version {}, are of "
-                                                   "another network",
+                                                   "another network or feature set",
                                                    champion_->version));
   }
   candidate.join_row = row_;

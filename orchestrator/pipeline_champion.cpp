@@ -130,7 +130,7 @@ void Pipeline::start_probation(std::uint64_t version, const Trial* trial) {
       rows.label.push_back(scoreboard_.recorded_label(i));
       pairs.push_back(pair);
     }
-    const auto loss = frozen_losses(rows, 0, *learning_.snapshot(version).model);
+    const auto loss = frozen_losses(rows, 0, version, *learning_.snapshot(version).model);
     for (std::size_t i = 0; i < pairs.size(); ++i) pairs[i].candidate = loss[i];
   }
   for (PairedLoss& pair : pairs) std::swap(pair.champion, pair.candidate);

@@ -112,6 +112,7 @@ void Pipeline::save(CheckpointRecord& record) const {
   to.put(position_).put(row_).put(question_).put(watermark_).put(settled_question_);
   to.put(static_cast<std::uint64_t>(versions_.size()));
   for (const auto& [number, known] : versions_) put_version(to, known);
+  asker_.save_features(to);
   part("learners", [&] { save_learners(to); });
   to.put(static_cast<std::uint8_t>(champion_.has_value()));
   if (champion_) put_revision(to, *champion_);
@@ -188,6 +189,7 @@ void Pipeline::load(const CheckpointRecord& record) {
     versions_.emplace(known.record.number, std::move(known));
   }
   load_recipes();
+  asker_.load_features(from);
   load_learners(from);
   load_champion(from);
   load_candidates(from);
@@ -223,6 +225,10 @@ void Pipeline::load_recipes() {
     if (known.recipe < recipes_.size() && known.record.lineage.kind != "learner") continue;
     if (recipes_.size() <= known.recipe) recipes_.resize(known.recipe + 1);
     recipes_[known.recipe] = parse_recipe(known.record.lineage.recipe, config_);
+  }
+  for (const Recipe& recipe : recipes_) asker_.add_features(recipe);
+  for (auto& [number, known] : versions_) {
+    known.features = asker_.features().index_of(config_.schema, recipes_[known.recipe]);
   }
   learning_.use_recipes(recipes_);
 }

@@ -71,7 +71,8 @@ void Pipeline::record_trial(const Trial& trial, const std::string& status,
 Lineage Pipeline::describe(std::size_t recipe, std::uint64_t seed, Lineage lineage) const {
   lineage.recipe = recipe_json(config_, recipes_[recipe]);
   lineage.recipe_name = recipes_[recipe].name;
-  lineage.feature_identity = asker_.features().identity();
+  lineage.feature_identity =
+      asker_.features()[asker_.features().index_of(config_.schema, recipes_[recipe])].identity();
   lineage.seed = seed;
   lineage.build = build_identity();
   lineage.profile = isa_profile();
@@ -83,6 +84,7 @@ std::uint64_t Pipeline::add_version(std::size_t recipe, Lineage lineage,
   KnownVersion known;
   known.record.number = next_version_++;
   known.recipe = recipe;
+  known.features = asker_.features().index_of(config_.schema, recipes_[recipe]);
   known.record.lineage = std::move(lineage);
   known.record.status = status;
   known.record.created_row = row_;
@@ -91,6 +93,10 @@ std::uint64_t Pipeline::add_version(std::size_t recipe, Lineage lineage,
   const std::uint64_t number = known.record.number;
   versions_.emplace(number, std::move(known));
   return number;
+}
+
+std::size_t Pipeline::features_of(std::uint64_t version) const {
+  return versions_.at(version).features;
 }
 
 void Pipeline::set_status(std::uint64_t version, const std::string& status) {

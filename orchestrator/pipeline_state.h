@@ -21,6 +21,7 @@ inline constexpr std::size_t kCalibrationRows = 2000;
 struct KnownVersion {
   Version record;
   std::size_t recipe = 0;
+  std::size_t features = 0;  ///< the feature set it learned from
 };
 
 /// A learner that takes part, and the version it is.

@@ -62,6 +62,12 @@ json sparkline(const Scoreboard& board) {
   return line;
 }
 
+// What the champion answers from, or the pipeline's features before there is one.
+const std::vector<FeatureSpec>& champion_features(const Pipeline& pipeline) {
+  const ServedRevision* champion = pipeline.champion();
+  return champion == nullptr ? pipeline.config().features : pipeline.features(*champion);
+}
+
 // What the champion's scaler has seen of each scaled slot, beside the definition.
 json features_json(const OpenPipeline& open, const FeatureSet& features) {
   const ServedRevision* champion = open.pipeline.champion();
@@ -147,7 +153,8 @@ struct PipelineViewer::Figures {
 struct PipelineViewer::InForce {
   std::string hash;
   std::string text;
-  FeatureSet features;
+  std::uint64_t champion = 0;
+  FeatureSet features;  ///< what it answers from
 };
 
 PipelineViewer::PipelineViewer(const std::vector<Decision>& decisions)
@@ -169,9 +176,13 @@ void PipelineViewer::note(const Decision& decision) {
 // A view is made several times a second, the config changes now and then.
 const PipelineViewer::InForce& PipelineViewer::in_force(const Pipeline& pipeline) {
   const PipelineConfig& config = pipeline.config();
-  if (!in_force_ || in_force_->hash != pipeline.config_hash()) {
-    in_force_ = std::make_unique<const InForce>(
-        InForce{pipeline.config_hash(), write_config(config), {config.schema, config.features}});
+  const std::uint64_t champion = pipeline.champion() == nullptr ? 0 : pipeline.champion()->version;
+  if (!in_force_ || in_force_->hash != pipeline.config_hash() || in_force_->champion != champion) {
+    in_force_ =
+        std::make_unique<const InForce>(InForce{pipeline.config_hash(),
+                                                write_config(config),
+                                                champion,
+                                                {config.schema, champion_features(pipeline)}});
   }
   return *in_force_;
 }

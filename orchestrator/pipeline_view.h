@@ -51,7 +51,7 @@ class PipelineViewer {
 
  private:
   struct Figures;  ///< what is costly, as JSON
-  struct InForce;  ///< what follows from the config alone
+  struct InForce;  ///< what follows from the config and the champion alone
 
   void measure_rate(std::uint64_t head);
   void compute_figures(const OpenPipeline& open);

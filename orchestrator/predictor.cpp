@@ -19,11 +19,8 @@ nlohmann::json answer_json(const Answer& answer, const Schema& schema) {
   return j;
 }
 
-Predictor::Predictor(const Schema& schema, const std::vector<FeatureSpec>& features)
-    : schema_(schema),
-      width_(answer_width(schema)),
-      decoder_(schema, false),
-      features_(schema, features) {}
+Predictor::Predictor(const Schema& schema)
+    : schema_(schema), width_(answer_width(schema)), decoder_(schema, false) {}
 
 void Predictor::serve(Champion champion) {
   {
@@ -34,7 +31,7 @@ void Predictor::serve(Champion champion) {
     }
   }
   if (champion.model) {
-    const std::vector<float> vector(features_.width(), 0.0F);
+    const std::vector<float> vector(champion.features->width(), 0.0F);
     std::vector<float> answer(width_);
     champion.model->predict(vector.data(), 1, answer.data());
   }
@@ -48,7 +45,8 @@ Predictor::Champion Predictor::champion() const {
 }
 
 std::vector<Answer> Predictor::answer(const std::vector<std::string>& events) {
-  const std::size_t width = features_.width();
+  const Champion champion = this->champion();
+  const std::size_t width = champion.features ? champion.features->width() : 0;
   std::vector<float> vectors(events.size() * width);
   {
     const std::lock_guard lock(asking_);
@@ -60,10 +58,10 @@ std::vector<Answer> Predictor::answer(const std::vector<std::string>& events) {
         throw Error(ErrorKind::invalid,
                     fmt::format("event {}: is a label record; send labels to …/labels", i + 1));
       }
-      features_.ask(event_, std::span(vectors).subspan(i * width, width));
+      if (champion.features)
+        champion.features->ask(event_, std::span(vectors).subspan(i * width, width));
     }
   }
-  const Champion champion = this->champion();
   if (!champion.model) {
     throw Error(ErrorKind::unavailable,
                 fmt::format("there is no champion yet: {} more labeled rows are needed",
@@ -80,6 +78,7 @@ std::vector<Answer> Predictor::answer(const std::vector<std::string>& events) {
     all[i].version = champion.version;
     all[i].row = champion.row;
     all[i].position = champion.position;
+    all[i].features = champion.served_key;
   }
   return all;
 }

@@ -21,6 +21,7 @@ struct Answer {
   std::uint64_t version = 0;  ///< the revision that answered: version@row
   std::uint64_t row = 0;
   std::uint64_t position = 0;  ///< its state had gone through the log records below this one
+  std::uint64_t features = 0;  ///< whose vector it is, as ServedAnswer tells it
 };
 
 /// {"answer": a number, or an array with one for each class; "revision": "7@1200"}.
@@ -31,14 +32,16 @@ nlohmann::json answer_json(const Answer& answer, const Schema& schema);
 class Predictor {
  public:
   struct Champion {
-    std::shared_ptr<const Model> model;  ///< nullptr: none yet
+    std::shared_ptr<const Model> model;          ///< nullptr: none yet
+    std::shared_ptr<const FeatureSet> features;  ///< what it answers from; goes with the model
+    std::uint64_t served_key = 0;                ///< of them, in the log
     std::uint64_t version = 0;
     std::uint64_t row = 0;
     std::uint64_t position = 0;
     std::uint64_t missing_rows = 0;  ///< before the first one
   };
 
-  Predictor(const Schema& schema, const std::vector<FeatureSpec>& features);
+  explicit Predictor(const Schema& schema);
 
   /// Has the model answer once before it goes live.
   void serve(Champion champion);
@@ -55,7 +58,6 @@ class Predictor {
 
   std::mutex asking_;
   JsonlDecoder decoder_;  ///< under asking_
-  FeatureSet features_;   ///< under asking_
   Event event_;           ///< under asking_
 
   mutable std::mutex mutex_;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "orchestrator/feature_sets.h"
 #include "stream/error.h"
 #include "stream/event_decoder.h"
 #include "trainer/artifact.h"
@@ -164,25 +165,15 @@ std::unique_ptr<Learner> Reproduction::trained(const Version& version, bool anch
 }
 
 ModelSpec Reproduction::spec(const Version& version) const {
+  const Recipe recipe = parse_recipe(version.lineage.recipe, config_);
   return {config_.schema.task, answer_width(config_.schema),
-          FeatureSet(config_.schema, config_.features).layout(),
-          parse_recipe(version.lineage.recipe, config_).network};
+          FeatureSet(config_.schema, features_of(config_, recipe)).layout(), recipe.network};
 }
 
 RowReader Reproduction::reader(const Version& version) const {
-  const auto& columns = store_.columns();
-  const auto column = std::find_if(columns.begin(), columns.end(), [&](const FeatureColumn& c) {
-    return c.identity == version.lineage.feature_identity;
-  });
-  if (column == columns.end()) {
-    throw Error(ErrorKind::conflict,
-                fmt::format("the vectors of version {}'s feature set are not stored: this build "
-                            "computes another feature set from the same config",
-                            version.number));
-  }
-  const auto index = static_cast<std::size_t>(column - columns.begin());
-  return [this, index](std::uint64_t begin, std::uint64_t end, float* vectors, float* labels) {
-    store_.read_row_vectors(index, begin, end, vectors);
+  const std::size_t column = store_.column(version.lineage.feature_identity);
+  return [this, column](std::uint64_t begin, std::uint64_t end, float* vectors, float* labels) {
+    store_.read_row_vectors(column, begin, end, vectors);
     for (std::uint64_t row = begin; row < end; ++row) {
       *labels++ = static_cast<float>(store_.row(row).label);
     }

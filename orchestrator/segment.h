@@ -18,9 +18,14 @@ struct Segment {
     std::uint32_t asked_before = 0;  ///< how many of the segment's questions were asked before it
   };
 
+  /// The vectors of one feature set, row-major.
+  struct Vectors {
+    std::vector<float> questions;  ///< questions x width
+    std::vector<float> rows;       ///< rows x width
+  };
+
   std::uint64_t first_question = 0;
   std::uint32_t questions = 0;
-  std::vector<float> vectors;  ///< questions x width, row-major
 
   /// Questions that were answered before they stood in the log: which of the segment's, and the
   /// answers, one after another.
@@ -28,8 +33,8 @@ struct Segment {
   std::vector<float> served_answers;
 
   std::uint64_t first_row = 0;
-  std::vector<KnownRow> rows;      ///< numbered from first_row on
-  std::vector<float> row_vectors;  ///< rows x width
+  std::vector<KnownRow> rows;    ///< numbered from first_row on
+  std::vector<Vectors> vectors;  ///< by feature set
 
   std::vector<SettledQuestion> settled;  ///< in asked order, those that settled in it
 

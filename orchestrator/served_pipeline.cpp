@@ -6,6 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "orchestrator/feature_sets.h"
 #include "orchestrator/registry_json.h"
 #include "stream/demo_source.h"
 #include "stream/ingest.h"
@@ -37,7 +38,7 @@ ServedPipeline::ServedPipeline(Workspace& workspace, const std::string& name,
       counts_log_(EventLog::open_reader(workspace.log_path(name))),
       schema_(open_->config.schema),
       pushed_(schema_, "http"),
-      predictor_(std::make_unique<Predictor>(schema_, open_->config.features)) {
+      predictor_(std::make_unique<Predictor>(schema_)) {
   {
     const auto lock = workspace_.use_registry();
     viewer_ = std::make_unique<PipelineViewer>(workspace_.registry().decisions(name));
@@ -88,7 +89,7 @@ std::optional<std::vector<ServedPipeline::Prediction>> ServedPipeline::predict(
     for (std::size_t i = 0; i < answers.size(); ++i) {
       questions.lines += events[i] + "\n";
       questions.served.push_back({answers[i].position, answers[i].version, answers[i].row,
-                                  answers[i].vector, answers[i].values});
+                                  answers[i].vector, answers[i].values, answers[i].features});
     }
     auto pushed = pushed_.push(std::move(questions));
     if (!pushed) return std::nullopt;
@@ -314,6 +315,17 @@ Clock::time_point ServedPipeline::view_due() const {
   return published_ + (moved ? kViewEvery : kRestEvery);
 }
 
+// The predictor's own: the pipeline's is its thread's.
+std::shared_ptr<const FeatureSet> ServedPipeline::features_of(const ServedRevision& revision) {
+  if (features_ == nullptr || features_version_ != revision.version) {
+    const std::vector<FeatureSpec>& specs = open_->pipeline.features(revision);
+    features_ = std::make_shared<const FeatureSet>(schema_, specs);
+    served_key_ = specs == open_->config.features ? 0 : served_key(*features_);
+    features_version_ = revision.version;
+  }
+  return features_;
+}
+
 void ServedPipeline::publish(bool now) {
   const Pipeline& pipeline = open_->pipeline;
   const std::vector<Decision> decisions = news();
@@ -322,6 +334,8 @@ void ServedPipeline::publish(bool now) {
   champion.missing_rows = pipeline.missing_rows();
   if (const ServedRevision* revision = pipeline.champion()) {
     champion.model = revision->snapshot.model;
+    champion.features = features_of(*revision);
+    champion.served_key = served_key_;
     champion.version = revision->version;
     champion.row = revision->row;
   }

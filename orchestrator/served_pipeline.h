@@ -108,6 +108,7 @@ class ServedPipeline {
   std::vector<Decision> on_pipeline_thread(Decide run);
   std::vector<Decision> news();
   void publish(bool now);
+  std::shared_ptr<const FeatureSet> features_of(const ServedRevision& revision);
   void fail(const std::string& what);
   void check_running() const;
 
@@ -122,7 +123,10 @@ class ServedPipeline {
   const Schema schema_;                   ///< never changes in a workspace
   PushSource pushed_;
   std::unique_ptr<Predictor> predictor_;
-  std::unique_ptr<PipelineViewer> viewer_;  ///< the pipeline thread's
+  std::shared_ptr<const FeatureSet> features_;  ///< what the champion answers from
+  std::uint64_t features_version_ = 0;          ///< that champion
+  std::uint64_t served_key_ = 0;                ///< of them
+  std::unique_ptr<PipelineViewer> viewer_;      ///< the pipeline thread's
   std::chrono::steady_clock::time_point published_;
   std::uint64_t seen_position_ = 0;  ///< as published
   std::uint64_t seen_head_ = 0;

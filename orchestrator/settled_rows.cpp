@@ -99,15 +99,15 @@ SettledRows read_settled(const PipelineConfig& config, RowStore& store,
   return rows;
 }
 
-std::vector<float> frozen_answers(RowStore& store, const SettledRows& rows, std::size_t first,
-                                  const Model& model) {
+std::vector<float> frozen_answers(RowStore& store, std::size_t column, const SettledRows& rows,
+                                  std::size_t first, const Model& model) {
   const std::size_t width = model.outputs();
   std::vector<float> answers(rows.size() * width, 0.0F);
   if (first >= rows.size()) return answers;
   const std::uint64_t begin = rows.question[first];
   const std::uint64_t end = rows.question.back() + 1;
-  std::vector<float> vectors((end - begin) * store.columns()[0].width);
-  store.read_vectors(0, begin, end, vectors.data());
+  std::vector<float> vectors((end - begin) * store.columns().at(column).width);
+  store.read_vectors(column, begin, end, vectors.data());
   std::vector<float> all((end - begin) * width);
   model.predict(vectors.data(), end - begin, all.data());
   for (std::size_t i = first; i < rows.size(); ++i) {

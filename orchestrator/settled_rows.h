@@ -50,8 +50,9 @@ double judged_loss(const PipelineConfig& config, std::span<const float> answer, 
 
 /// A frozen model's answers to the rows from index `first` on, rows x answer width (zeros before),
 /// from the feature vectors as stored when the questions were asked.
-std::vector<float> frozen_answers(RowStore& store, const SettledRows& rows, std::size_t first,
-                                  const Model& model);
+/// `column`: those of the feature set that it learned from.
+std::vector<float> frozen_answers(RowStore& store, std::size_t column, const SettledRows& rows,
+                                  std::size_t first, const Model& model);
 std::vector<double> judged_losses(const PipelineConfig& config, const SettledRows& rows,
                                   std::size_t first, std::span<const float> answers);
 

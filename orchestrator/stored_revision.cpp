@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "orchestrator/command_support.h"
+#include "orchestrator/feature_sets.h"
 #include "orchestrator/registry_json.h"
 #include "stream/error.h"
 #include "stream/sha256.h"
@@ -75,7 +76,10 @@ std::string StoredRevision::weights() {
 json StoredRevision::manifest(const std::string& weights) const {
   const json version = version_json(workspace_.registry(), pipeline_, version_.number);
   const Recipe recipe = parse_recipe(version_.lineage.recipe, config_);
+  PipelineConfig own = config_;
+  own.features = features_of(config_, recipe);
   const json config = json::parse(write_config(config_));
+  const json features = json::parse(write_config(own))["features"];
   return {{"pipeline", pipeline_},
           {"revision", text()},
           {"sha256", sha256_hex(weights)},
@@ -86,7 +90,7 @@ json StoredRevision::manifest(const std::string& weights) const {
           {"model", model_of(weights)},
           {"task", config["task"]},
           {"label", config["stream"]["label"]},
-          {"features", config["features"]},
+          {"features", features},
           {"config_hash", config_hash(config_)},
           {"evaluations", version["evaluations"]}};
 }

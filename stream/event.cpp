@@ -22,6 +22,7 @@ using Length = std::uint32_t;
 constexpr std::uint8_t kHasLabel = 1;
 constexpr std::uint8_t kHasLabelTime = 2;
 constexpr std::uint8_t kHasServed = 4;
+constexpr std::uint8_t kHasFeatures = 8;
 constexpr std::size_t kFixedBytes = sizeof(RecordKind) + sizeof(std::uint8_t) + sizeof(Millis) +
                                     sizeof(Length) + sizeof(double) + sizeof(Millis);
 
@@ -89,7 +90,7 @@ class Cursor {
 std::size_t most_bytes(const Event& event, const Schema& schema) {
   std::size_t size = kFixedBytes + event.id.size();
   if (event.served) {
-    size += 3 * sizeof(std::uint64_t) + 2 * sizeof(Length) + event.served->vector.size() +
+    size += 4 * sizeof(std::uint64_t) + 2 * sizeof(Length) + event.served->vector.size() +
             event.served->answer.size();
   }
   if (event.kind != RecordKind::event) return size;
@@ -139,15 +140,17 @@ void write_served(const ServedAnswer& served, Writer& writer) {
   writer.put(served.row);
   writer.put_text(served.vector);
   writer.put_text(served.answer);
+  if (served.features != 0) writer.put(served.features);
 }
 
-ServedAnswer read_served(Cursor& cursor) {
+ServedAnswer read_served(Cursor& cursor, bool has_features) {
   ServedAnswer served;
   served.position = cursor.get<std::uint64_t>();
   served.version = cursor.get<std::uint64_t>();
   served.row = cursor.get<std::uint64_t>();
   served.vector = cursor.text();
   served.answer = cursor.text();
+  if (has_features) served.features = cursor.get<std::uint64_t>();
   return served;
 }
 
@@ -186,9 +189,10 @@ void encode(const Event& event, const Schema& schema, std::string& out) {
   const bool label_time =
       event.kind == RecordKind::event && schema.label.known == LabelKnown::at && event.label;
   writer.put(event.kind);
-  writer.put(static_cast<std::uint8_t>((event.label ? kHasLabel : 0) |
-                                       (label_time ? kHasLabelTime : 0) |
-                                       (event.served ? kHasServed : 0)));
+  const bool features = event.served && event.served->features != 0;
+  writer.put(
+      static_cast<std::uint8_t>((event.label ? kHasLabel : 0) | (label_time ? kHasLabelTime : 0) |
+                                (event.served ? kHasServed : 0) | (features ? kHasFeatures : 0)));
   writer.put(event.time);
   writer.put_text(event.id);
   if (event.label) writer.put(*event.label);
@@ -210,10 +214,12 @@ void decode(std::string_view record, const Schema& schema, Event& event) {
   if ((flags & kHasLabel) != 0) event.label = cursor.get<double>();
   if ((flags & kHasLabelTime) != 0) event.label_time = cursor.get<Millis>();
   event.served.reset();
-  if ((flags & kHasServed) != 0) event.served = read_served(cursor);
+  const bool served = (flags & kHasServed) != 0;
+  const bool features = (flags & kHasFeatures) != 0;
+  if (served) event.served = read_served(cursor, features);
   event.values.clear();
   if (event.kind == RecordKind::event) read_values(cursor, schema, event.values);
-  if (flags > (kHasLabel | kHasLabelTime | kHasServed) ||
+  if (flags > (kHasLabel | kHasLabelTime | kHasServed | kHasFeatures) || (features && !served) ||
       (event.kind == RecordKind::label && flags != kHasLabel) ||
       (event.kind == RecordKind::close && flags != 0)) {
     throw Error(ErrorKind::corrupt, "a log record has flags that do not fit its kind");

@@ -32,8 +32,9 @@ struct ServedAnswer {
   std::uint64_t position = 0;  ///< the state that answered had gone through the records below it
   std::uint64_t version = 0;   ///< the revision that answered: version@row
   std::uint64_t row = 0;
-  std::string_view vector;  ///< the feature vector's floats, little-endian, at any address
-  std::string_view answer;  ///< the answer's floats
+  std::string_view vector;     ///< the feature vector's floats, little-endian, at any address
+  std::string_view answer;     ///< the answer's floats
+  std::uint64_t features = 0;  ///< which feature set the vector is of; 0: the pipeline's
 };
 
 /// The bytes of floats as a ServedAnswer holds them, valid as long as `floats`, and back.

@@ -144,8 +144,12 @@ std::size_t PushSource::hand_over(Entry& entry, RecordSink& sink) {
     } else {
       if (line_ <= submission.served.size()) {
         const Served& served = submission.served[line_ - 1];
-        event_.served = ServedAnswer{served.position, served.version, served.row,
-                                     float_bytes(served.vector), float_bytes(served.answer)};
+        event_.served = ServedAnswer{served.position,
+                                     served.version,
+                                     served.row,
+                                     float_bytes(served.vector),
+                                     float_bytes(served.answer),
+                                     served.features};
       }
       sink.event(event_, origin);
       event_.served.reset();

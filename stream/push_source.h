@@ -50,6 +50,7 @@ class PushSource : public Source {
     std::uint64_t row = 0;
     std::vector<float> vector;
     std::vector<float> answer;
+    std::uint64_t features = 0;
   };
 
   struct Submission {

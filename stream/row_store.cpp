@@ -55,6 +55,19 @@ class SqliteRowStore : public RowStore {
   }
 
   const std::vector<FeatureColumn>& columns() const override { return columns_; }
+
+  void add_column(const FeatureColumn& column,
+                  const std::function<void(std::uint64_t, std::span<float>)>& vector_of) override {
+    ChunkSeries& series = ensure(kVectors + column.identity, column.width * sizeof(float), 0);
+    std::vector<float> vector(column.width);
+    for (std::uint64_t question = series.end(); question < questions(); ++question) {
+      vector_of(question, vector);
+      series.append(vector.data(), 1);
+    }
+    columns_.push_back(column);
+    vectors_.push_back(&series);
+  }
+
   std::uint64_t questions() const override { return questions_->end(); }
 
   std::uint64_t ask(std::uint64_t position, Millis time,
@@ -140,6 +153,8 @@ class SqliteRowStore : public RowStore {
   std::string content_hash() override {
     Sha256 hash;
     for (auto& [name, series] : series_) {
+      // Added, then the process died before anything was recorded that uses it.
+      if (name.starts_with(kVectors) && series.end() < questions()) continue;
       hash.add(
           fmt::format("{} {} {} {}\n", name, series.record_bytes(), series.begin(), series.end()));
       std::string bytes;
@@ -195,6 +210,20 @@ class SqliteRowStore : public RowStore {
 };
 
 }  // namespace
+
+std::size_t RowStore::column(const std::string& identity) const {
+  const std::vector<FeatureColumn>& all = columns();
+  const auto found = std::find_if(all.begin(), all.end(), [&](const FeatureColumn& column) {
+    return column.identity == identity;
+  });
+  if (found == all.end()) {
+    throw Error(ErrorKind::conflict,
+                fmt::format("the vectors of feature set {} are not stored: this build computes "
+                            "another feature set from the same config",
+                            identity));
+  }
+  return static_cast<std::size_t>(found - all.begin());
+}
 
 std::unique_ptr<RowStore> RowStore::open(const std::string& path,
                                          std::vector<FeatureColumn> columns) {

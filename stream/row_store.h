@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -42,7 +44,16 @@ class RowStore {
   static std::unique_ptr<RowStore> open_reader(const std::string& path);
   virtual ~RowStore() = default;
 
+  /// As they were opened and added; a reader's in any order.
   virtual const std::vector<FeatureColumn>& columns() const = 0;
+  /// The column of a feature set. Error{conflict} if there is none.
+  std::size_t column(const std::string& identity) const;
+  /// Adds a column behind the others. `vector_of` is asked for the vectors of those recorded
+  /// questions, in order, that the file doesn't hold from an earlier time. If it throws, there is
+  /// no such column.
+  virtual void add_column(
+      const FeatureColumn& column,
+      const std::function<void(std::uint64_t question, std::span<float> out)>& vector_of) = 0;
 
   // Questions.
   virtual std::uint64_t questions() const = 0;

@@ -26,6 +26,7 @@ enum class RegressionLoss { squared, absolute, huber };
 struct Recipe {
   std::string name;
   NetworkSpec network;
+  std::vector<FeatureSpec> features;  ///< of its own; empty: the pipeline's
   OptimizerKind optimizer = OptimizerKind::adam;
   double learning_rate = 0.003;
   double weight_decay = 0;   ///< adamw: decoupled; sgd, adam: L2

@@ -54,7 +54,7 @@ void SimulatedLearning::wait() {
     if (!student.takes_part) continue;
     student.answers.resize(segment.questions);
     const SlotModel model(slots_, student.slot);
-    model.predict(segment.vectors.data(), segment.questions, student.answers.data());
+    model.predict(segment.vectors[0].questions.data(), segment.questions, student.answers.data());
     student.end = segment.end_row();
   }
 }
