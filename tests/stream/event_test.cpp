@@ -76,6 +76,16 @@ TEST(EventRecord, KeepsHowItWasServed) {
   for (std::size_t size = 0; size < bytes.size(); ++size) {
     EXPECT_TRUE(is_refused(std::string_view(bytes).substr(0, size), schema)) << size;
   }
+  event.served->features = 0xFEDCBA9876543210U;
+  const std::string keyed = encoded(event, schema);
+  EXPECT_EQ(keyed.size(), bytes.size() + 8);
+  decode(keyed, schema, read);
+  EXPECT_EQ(read.served->features, 0xFEDCBA9876543210U);
+  decode(bytes, schema, read);
+  EXPECT_EQ(read.served->features, 0U);
+  std::string unserved = keyed;
+  unserved[1] = 8;
+  EXPECT_TRUE(is_refused(unserved, schema));
   event.served.reset();
   decode(encoded(event, schema), schema, read);
   EXPECT_FALSE(read.served.has_value());

@@ -59,7 +59,7 @@ TEST_F(PushSourceTest, EachLineHearsWhatBecameOfItOnceItIsDurable) {
 TEST_F(PushSourceTest, AServedAnswerIsLoggedWithItsQuestion) {
   const auto log = open();
   Ingest ingest(schema_, *log);
-  PushSource::Served served{7, 3, 64, {1.5F, -2.0F}, {0.25F}};
+  PushSource::Served served{7, 3, 64, {1.5F, -2.0F}, {0.25F}, 99};
   auto pushed = source_.push({event(0), false, true, {served}});
   source_.pump(ingest, 100);
   EXPECT_EQ(pushed->get().front().outcome, Outcome::accepted);
@@ -74,6 +74,7 @@ TEST_F(PushSourceTest, AServedAnswerIsLoggedWithItsQuestion) {
   EXPECT_EQ(event.served->position, 7U);
   EXPECT_EQ(event.served->version, 3U);
   EXPECT_EQ(event.served->row, 64U);
+  EXPECT_EQ(event.served->features, 99U);
   EXPECT_EQ(vector, served.vector);
 }
 

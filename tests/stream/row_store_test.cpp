@@ -90,6 +90,45 @@ TEST_F(RowStoreOnDisk, ReadsBackAcrossChunksFlushedOrNot) {
   EXPECT_EQ(rows[2], 23.0F);
 }
 
+TEST_F(RowStoreOnDisk, AColumnAddedLaterIsAskedForWhatTheFileDoesNotHoldOfIt) {
+  std::uint64_t asked = 0;
+  const auto vector_of = [&](std::uint64_t question, std::span<float> out) {
+    ++asked;
+    for (float& value : out) value = static_cast<float>(question) + 0.5F;
+  };
+  std::string hash;
+  {
+    const auto store = open();
+    fill(*store, 1500);
+    hash = store->content_hash();
+    store->add_column({"added", 3}, vector_of);
+    EXPECT_EQ(asked, 1500U);
+    EXPECT_EQ(store->column("added"), 1U);
+    EXPECT_NE(store->content_hash(), hash);
+    store->flush();
+    store->sync();
+  }
+  {
+    const auto reader = RowStore::open_reader(path_);
+    std::vector<float> vectors(6);
+    reader->read_vectors(reader->column("added"), 1023, 1025, vectors.data());
+    EXPECT_EQ(vectors, (std::vector<float>{1023.5F, 1023.5F, 1023.5F, 1024.5F, 1024.5F, 1024.5F}));
+    EXPECT_THROW(static_cast<void>(reader->column("another")), Error);
+  }
+  // Opened without it, as after a crash before anything used it: then it falls behind.
+  const auto store = open();
+  fill(*store, 1600);
+  EXPECT_THROW(static_cast<void>(store->column("added")), Error);
+  asked = 0;
+  const auto fails = [](std::uint64_t, std::span<float>) { throw Error(ErrorKind::corrupt, ""); };
+  EXPECT_THROW(store->add_column({"added", 3}, fails), Error);
+  EXPECT_EQ(store->columns().size(), 1U);
+  store->add_column({"added", 3}, vector_of);
+  EXPECT_EQ(asked, 100U);
+  store->cut(0, 0);
+  EXPECT_EQ(store->columns().size(), 2U);
+}
+
 TEST_F(RowStoreOnDisk, ReopenedItHoldsWhatWasFlushed) {
   {
     const auto store = open();
