@@ -9,6 +9,7 @@
 #include <span>
 
 #include "stream/event_log_tables.h"
+#include "stream/log_progress.h"
 #include "stream/record_batch.h"
 #include "stream/sha256.h"
 #include "stream/sqlite.h"
@@ -78,7 +79,9 @@ class SqliteEventLog : public EventLog {
           ErrorKind::conflict,
           fmt::format("{}: the log was made for another schema; use another workspace", path_));
     }
-    if (!read_only_) verify_tail();
+    if (read_only_) return;
+    verify_tail();
+    progress_.stored(all_progress());
   }
 
   std::uint64_t head() const override { return read_only_ ? query_head() : head_.load(); }
@@ -100,8 +103,9 @@ class SqliteEventLog : public EventLog {
       put_letters("dead_letters", batch.dead_letters);
       put_letters("late_events", batch.late);
       put_counts(batch);
-      put_progress(batch.progress);
+      progress_.put(database_, batch.progress, path_);
       transaction.commit();
+      progress_.stored(batch.progress);
       head_ = head;
       return head;
     });
@@ -143,18 +147,7 @@ class SqliteEventLog : public EventLog {
   }
 
   std::vector<SourceProgress> all_progress() const override {
-    return guarded(path_, [&] {
-      std::vector<SourceProgress> all;
-      SQLite::Statement select(database_,
-                               "SELECT name, identity, bytes, records, rolling_hash, header FROM "
-                               "progress ORDER BY name");
-      while (select.executeStep()) {
-        all.push_back({select.getColumn(0).getString(), select.getColumn(1).getString(),
-                       unsigned_of(select.getColumn(2)), unsigned_of(select.getColumn(3)),
-                       select.getColumn(4).getString(), select.getColumn(5).getString()});
-      }
-      return all;
-    });
+    return guarded(path_, [&] { return read_progress(database_); });
   }
 
   std::vector<DeadLetter> dead_letters(std::uint64_t limit, std::uint64_t before) const override {
@@ -327,20 +320,6 @@ class SqliteEventLog : public EventLog {
     add.exec();
   }
 
-  void put_progress(const std::vector<SourceProgress>& all) {
-    SQLite::Statement put(database_, "INSERT OR REPLACE INTO progress VALUES (?, ?, ?, ?, ?, ?)");
-    for (const SourceProgress& progress : all) {
-      put.bind(1, progress.name);
-      put.bind(2, progress.identity);
-      put.bind(3, signed_of(progress.offset));
-      put.bind(4, signed_of(progress.records));
-      put.bind(5, progress.rolling_hash);
-      put.bind(6, progress.header);
-      put.exec();
-      put.reset();
-    }
-  }
-
   std::vector<DeadLetter> letters(const char* table, std::uint64_t limit,
                                   std::uint64_t before) const {
     return guarded(path_, [&] {
@@ -365,6 +344,7 @@ class SqliteEventLog : public EventLog {
   mutable SQLite::Database database_;
   std::string description_;
   std::atomic<std::uint64_t> head_ = 0;  // the writer's
+  ProgressWriter progress_;
   mutable std::optional<SQLite::Statement> select_batch_;
   mutable std::shared_ptr<const RecordBatch> newest_read_;  // batches never change
 };
