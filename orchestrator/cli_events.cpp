@@ -8,6 +8,7 @@
 
 #include "orchestrator/cli.h"
 #include "orchestrator/command_support.h"
+#include "orchestrator/open_pipeline.h"
 #include "orchestrator/run.h"
 #include "stream/csv_to_json.h"
 #include "stream/event_log.h"
@@ -26,6 +27,9 @@ struct EventArguments {
   bool late = false;
   bool json = false;
   std::vector<std::string> inputs;
+  std::string partition;  ///< TOPIC/NUMBER
+  std::uint64_t to = 0;
+  std::string reason;
 };
 
 std::shared_ptr<EventArguments> add_arguments(CLI::App& command, bool steers) {
@@ -109,8 +113,45 @@ int stats(const EventArguments& a) {
              opened.log->head(), counts.accepted, counts.duplicates, counts.late,
              counts.dead_letters);
   for (const SourceProgress& input : opened.log->all_progress()) {
-    fmt::print("  {}: {} records, {} bytes\n", input.name, input.records, input.offset);
+    if (input.name.starts_with("kafka:")) {
+      fmt::print("  {}: {} records, {} tombstones, next offset {}\n", input.name, input.records,
+                 input.header.empty() ? "0" : input.header, input.offset);
+    } else {
+      fmt::print("  {}: {} records, {} bytes\n", input.name, input.records, input.offset);
+    }
   }
+  return kDone;
+}
+
+// Stands among the dead letters: what was lost, and why that was accepted.
+int accept_loss(const EventArguments& a) {
+  const std::string reason = checked_reason(a.reason);
+  Workspace workspace = Workspace::open(a.owner.workspace, Workspace::Mode::own);
+  const std::string name = choose_pipeline(workspace.registry(), a.pipeline);
+  const PipelineConfig config = recorded_config(workspace.registry(), name);
+  const auto log = EventLog::open(workspace.log_path(name), log_description(config));
+  auto progress = log->progress("kafka:" + a.partition);
+  if (!progress) {
+    throw Error(ErrorKind::not_found,
+                fmt::format("{}: nothing was read of it yet, expected TOPIC/PARTITION; for its "
+                            "first offset see stream.source.start",
+                            a.partition));
+  }
+  if (progress->offset == a.to) {
+    throw Error(ErrorKind::conflict,
+                fmt::format("{} goes on at offset {} already", a.partition, a.to));
+  }
+  LogBatch batch;
+  const std::string what = a.to > progress->offset
+                               ? fmt::format("the loss of offsets {} to {} was accepted: {}",
+                                             progress->offset, a.to - 1, reason)
+                               : fmt::format("it goes on at offset {} instead of {}: {}", a.to,
+                                             progress->offset, reason);
+  batch.dead_letters.push_back({progress->name, progress->offset, "", what, 0});
+  progress->offset = a.to;
+  batch.progress.push_back(*progress);
+  log->append(batch);
+  fmt::print("{}: {}\n", a.partition, what);
   return kDone;
 }
 
@@ -234,6 +275,11 @@ void add_event_commands(CLI::App& app, Command& chosen, const FindOwner& find_ow
       add("dead-letters", "Records that were refused, newest first, with the reason", dead_letters);
   dead_sub->add_option("-n,--limit", dead_args->limit, "How many")->capture_default_str();
   dead_sub->add_flag("--late", dead_args->late, "The events that came too late instead");
+  const auto [loss_sub, loss_args] =
+      add("accept-loss", "Goes on in a Kafka partition where records are gone", accept_loss);
+  loss_sub->add_option("partition", loss_args->partition, "TOPIC/PARTITION")->required();
+  loss_sub->add_option("--to", loss_args->to, "The offset to go on at")->required();
+  loss_sub->add_option("--reason", loss_args->reason, "Why that is right; it is kept")->required();
   const auto [append_sub, append_args] = add(
       "append", "Adds events to the log: a running server's, or without running the pipeline",
       [find_owner](const EventArguments& a) { return append(a, find_owner); }, true);

@@ -31,6 +31,7 @@ void complete(RunArguments& a) {
     spec.follow = a.follow;
     a.options.inputs.push_back(spec);
   }
+  a.options.follow = a.follow;
   if (!a.labels.empty()) {
     if (a.options.inputs.size() != 1) {
       throw Error(ErrorKind::invalid, "--labels is merged with one --input: give exactly one");
@@ -53,7 +54,9 @@ void add_knobs(CLI::App& command, RunArguments& a) {
 
 void add_run(CLI::App& app, Command& chosen) {
   auto* command = app.add_subcommand(
-      "run", "Runs a bounded input through the whole loop, then prints a summary");
+      "run",
+      "Runs a bounded input (a Kafka topic: as far as it goes now) through the whole loop, then "
+      "prints a summary");
   const auto a = std::make_shared<RunArguments>();
   command->add_option("config", a->options.config_path,
                       "The pipeline's config (JSON); not needed once the workspace has it");
@@ -63,7 +66,9 @@ void add_run(CLI::App& app, Command& chosen) {
   command->add_option("--labels", a->labels, "A file of label events, merged by time");
   command->add_option("--format", a->format, "csv or jsonl, where the name doesn't tell")
       ->check(CLI::IsMember({"csv", "jsonl"}));
-  command->add_flag("--follow", a->follow, "Go on as the file grows, until Ctrl-C");
+  command->add_flag(
+      "--follow", a->follow,
+      "Go on as the file grows, and beyond the ends of Kafka's partitions, until Ctrl-C");
   command->add_option(
       "--from-log", a->options.from_log,
       "Take the log of the same pipeline in another workspace as the input; without a "

@@ -7,6 +7,7 @@
 
 #include "evaluator/evaluation.h"
 #include "stream/feature_set.h"
+#include "stream/kafka_input.h"
 #include "stream/schema.h"
 #include "trainer/recipe.h"
 
@@ -89,7 +90,8 @@ struct PipelineConfig {
   std::uint64_t seed = 1;
   std::uint64_t tick_rows = 64;
   Schema schema;                      ///< task and all of `stream`
-  std::string source_kind = "file";   ///< file, demo
+  std::string source_kind = "file";   ///< file, demo, kafka
+  KafkaInput kafka;                   ///< kafka
   std::uint64_t demo_events = 60000;  ///< demo
   std::uint64_t demo_seed = 1;        ///< demo
   std::string durability = "full";

@@ -13,6 +13,7 @@ void fill_defaults(PipelineConfig& config, const ConfigProblems& file);
 void check_config(const PipelineConfig& config, ConfigProblems& problems);
 
 /// Parts of it: task, fields, times and labels; features.
+void check_source(const PipelineConfig& config, ConfigProblems& problems);
 void check_stream(const PipelineConfig& config, ConfigProblems& problems);
 void check_features(const PipelineConfig& config, ConfigProblems& problems);
 

@@ -142,12 +142,7 @@ void check_stream(const PipelineConfig& config, ConfigProblems& problems) {
   check_classes(config.schema, problems);
   check_fields(config.schema, problems);
   check_times(config.schema, problems);
-  if (config.source_kind == "demo") return;
-  for (const char* name : {"events", "seed"}) {
-    const Place place = Place::at("stream", "source", name);
-    const bool stated = name[0] == 'e' ? config.demo_events != 60'000 : config.demo_seed != 1;
-    if (stated) problems.consequence(place, "expected only with kind \"demo\"");
-  }
+  check_source(config, problems);
 }
 
 }  // namespace freshet

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "orchestrator/config.h"
+#include "orchestrator/config_describe_source.h"
 #include "orchestrator/config_shapes.h"
 
 /// Every key of a pipeline's config: its shape, range, default (the value in the struct) and what
@@ -64,10 +65,6 @@ inline constexpr std::array kApprovals =
     std::to_array<Named<bool>>({{true, "automatic"}, {false, "manual"}});
 inline constexpr std::array kGates =
     std::to_array<Named<bool>>({{false, "progressive"}, {true, "evidence"}});
-enum class SourceKind { file, demo };
-inline constexpr std::array kSources =
-    std::to_array<Named<SourceKind>>({{SourceKind::file, "file"}, {SourceKind::demo, "demo"}});
-inline constexpr std::array kLaterSources = std::to_array<std::string_view>({"kafka"});
 inline constexpr std::array kDurabilities = std::to_array<Named<int>>({{0, "full"}});
 inline constexpr std::array kLaterDurabilities = std::to_array<std::string_view>({"normal"});
 
@@ -201,19 +198,6 @@ void describe_label(V& v, Schema& schema) {
     v.refuse("default",
              "it is no label of the task: expected 0 or 1 (binary), one of `classes` "
              "(multiclass) or a number (regression)");
-  }
-}
-
-template <class V>
-void describe_source(V& v, PipelineConfig& config) {
-  SourceKind kind = config.source_kind == "demo" ? SourceKind::demo : SourceKind::file;
-  v.key("kind", Choice<SourceKind>{kind, kSources, kLaterSources},
-        "Where events come from: files named at the start, or the built-in demo stream");
-  config.source_kind = kind == SourceKind::demo ? "demo" : "file";
-  v.key("events", Count<std::uint64_t>{config.demo_events, 1}, "demo: how many events");
-  v.key("seed", Count<std::uint64_t>{config.demo_seed}, "demo: equal seeds give equal events");
-  for (const char* name : {"topic", "bootstrap", "partitions", "idle_after", "kafka"}) {
-    v.unsupported(name);
   }
 }
 

@@ -85,6 +85,13 @@ class ConfigReader {
   }
 
   template <class T, class F>
+  void value(const AllOr<T, F>& shape) {
+    if (node_.is_array()) return value(List{shape.items, shape.element, 1});
+    if (node_ != "all") return wrong("\"all\" or a list");
+    shape.items.clear();
+  }
+
+  template <class T, class F>
   void value(const ByName<T, F>& shape) {
     if (!node_.is_object()) return wrong("an object");
     shape.items.clear();

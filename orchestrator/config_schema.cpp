@@ -108,6 +108,13 @@ class SchemaWriter {
   }
 
   template <class T, class F>
+  void value(const AllOr<T, F>& shape) {
+    json list;
+    SchemaWriter(list).value(List{shape.items, shape.element, 1});
+    node_["oneOf"] = {{{"const", "all"}}, std::move(list)};
+  }
+
+  template <class T, class F>
   void value(const ByName<T, F>& shape) {
     T item{};
     node_["type"] = "object";

@@ -116,6 +116,15 @@ List(std::vector<T>&, F, std::size_t) -> List<T, F>;
 template <class T, class F>
 List(std::vector<T>&, F, std::size_t, std::size_t) -> List<T, F>;
 
+/// "all", which is no item, or a list of some.
+template <class T, class F>
+struct AllOr {
+  std::vector<T>& items;
+  F element;
+};
+template <class T, class F>
+AllOr(std::vector<T>&, F) -> AllOr<T, F>;
+
 /// An object whose keys are names; an item's name is in its member `name`.
 template <class T, class F>
 struct ByName {

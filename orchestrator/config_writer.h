@@ -67,6 +67,15 @@ class ConfigWriter {
   }
 
   template <class T, class F>
+  void value(const AllOr<T, F>& shape) {
+    if (shape.items.empty()) {
+      node_ = "all";
+    } else {
+      value(List{shape.items, shape.element});
+    }
+  }
+
+  template <class T, class F>
   void value(const ByName<T, F>& shape) {
     node_ = nlohmann::json::object();
     for (T& item : shape.items) {

@@ -17,6 +17,7 @@
 #include "orchestrator/summary.h"
 #include "stream/demo_source.h"
 #include "stream/ingest.h"
+#include "stream/kafka_source.h"
 
 namespace freshet {
 
@@ -25,6 +26,8 @@ std::atomic<bool> stop_requested = false;
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+constexpr std::chrono::seconds kKafkaPatience{30};
 
 /// Fills the log on a thread of its own while the pipeline reads it.
 class IngestThread {
@@ -51,6 +54,7 @@ class IngestThread {
       } else {
         Ingest ingest(config_.schema, log_);
         if (config_.source_kind == "demo" && options_.inputs.empty()) pump_demo(ingest);
+        if (config_.source_kind == "kafka" && options_.inputs.empty()) pump_kafka(ingest);
         for (const InputSpec& input : options_.inputs) pump(ingest, input);
         if (options_.final && !stopping()) ingest.close();
       }
@@ -63,6 +67,16 @@ class IngestThread {
   void pump_demo(Ingest& ingest) {
     const auto source = demo_source({config_.demo_seed, config_.demo_events}, config_.schema,
                                     log_.progress("demo"));
+    pump(ingest, *source);
+  }
+
+  void pump_kafka(Ingest& ingest) {
+    KafkaReading reading;
+    reading.group = kafka_group(config_.pipeline);
+    reading.until_end = !options_.follow;
+    if (!options_.follow) reading.give_up_after = kKafkaPatience;
+    reading.notice = [](const std::string& text) { fmt::print(stderr, "{}\n", text); };
+    const auto source = kafka_source(config_.kafka, config_.schema, log_.all_progress(), reading);
     pump(ingest, *source);
   }
 
@@ -167,7 +181,7 @@ int run(const RunOptions& options) {
   if (!file && !options.from_log.empty()) copy_past(options, workspace);
   const std::string name = pipeline_name(workspace, file);
   OpenPipeline open(workspace, name, file, options.knobs);
-  if (options.inputs.empty() && options.from_log.empty() && open.config.source_kind != "demo" &&
+  if (options.inputs.empty() && options.from_log.empty() && open.config.source_kind == "file" &&
       !options.final) {
     throw Error(ErrorKind::invalid,
                 "nothing to read: give --input FILE (or - for standard input) or --from-log W");

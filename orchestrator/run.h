@@ -16,6 +16,7 @@ struct RunOptions {
   std::string labels;             ///< label events, merged by time with the one input
   std::string from_log;           ///< a workspace whose log is taken as the input
   bool demo = false;              ///< run the demo's own config
+  bool follow = false;            ///< Kafka: on beyond the partitions' ends, until a signal
   bool final = false;             ///< close the stream at its end
   bool json = false;
   RunKnobs knobs;

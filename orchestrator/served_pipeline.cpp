@@ -10,6 +10,7 @@
 #include "orchestrator/registry_json.h"
 #include "stream/demo_source.h"
 #include "stream/ingest.h"
+#include "stream/kafka_source.h"
 #include "stream/paced_source.h"
 
 namespace freshet {
@@ -161,6 +162,11 @@ std::unique_ptr<Source> ServedPipeline::open_feed(std::size_t index) {
   std::unique_ptr<Source> source;
   if (feed_.inputs.empty() && config.source_kind == "demo" && index == 0) {
     source = demo_source({config.demo_seed, config.demo_events}, schema_, log.progress("demo"));
+  } else if (feed_.inputs.empty() && config.source_kind == "kafka" && index == 0) {
+    KafkaReading reading;
+    reading.group = kafka_group(name_);
+    reading.notice = feed_.notice;
+    source = kafka_source(config.kafka, schema_, log.all_progress(), std::move(reading));
   } else if (index < feed_.inputs.size()) {
     const InputSpec& input = feed_.inputs[index];
     source = open_source(input, schema_, log.progress(input.name));

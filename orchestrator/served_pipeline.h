@@ -27,6 +27,8 @@ namespace freshet {
 struct FeedOptions {
   std::vector<InputSpec> inputs;  ///< files, one after another
   double speed = 0;               ///< records a second at most; 0: as fast as they come
+  /// Hears, on the ingest thread, of brokers lost and found again.
+  std::function<void(const std::string&)> notice;
 };
 
 /// A pipeline that runs in a service: an ingest thread appends what is pushed and what its sources

@@ -170,7 +170,9 @@ EventDecoder::EventDecoder(const Schema& schema, bool labels_only)
     label_.first = column(schema_.label.field, !later);
     if (schema_.label.known == LabelKnown::at) label_at_ = column(schema_.label.at.name, true);
     for (const std::size_t place : field_columns_) {
-      if (place != id_.first && place != time_ && place != hour_ && place != label_.first) {
+      const bool beside = columns_[place].name.starts_with('$');  // every record has those
+      if (!beside && place != id_.first && place != time_ && place != hour_ &&
+          place != label_.first) {
         own_columns_.push_back(place);
       }
     }

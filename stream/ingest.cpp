@@ -185,11 +185,11 @@ class Ingest::Impl : public RecordSink {
     if (newest == Watermark::kNone || event_.time <= newest + schema_.max_time_jump) return false;
     if (judged_ && ++jumps_in_a_row_ > kMostJumpsInARow && !stop_reason_) {
       stop_reason_ = fmt::format(
-          "{}: line {}: {} records without one between are more than {} ahead of the newest event "
+          "{}: {} {}: {} records without one between are more than {} ahead of the newest event "
           "time so far, {} (this one is at {}). If the jump is real, start a new workspace with a "
           "longer stream.max_time_jump; if not, mend the times in the input",
-          name_of(origin), origin.line, jumps_in_a_row_, format_duration(schema_.max_time_jump),
-          format_time(newest), format_time(event_.time));
+          name_of(origin), origin.unit, origin.line, jumps_in_a_row_,
+          format_duration(schema_.max_time_jump), format_time(newest), format_time(event_.time));
     }
     refuse(origin, fmt::format("event time {} is more than {} ahead of the newest so far, {}; if "
                                "that is real, set a longer stream.max_time_jump",
@@ -215,7 +215,7 @@ class Ingest::Impl : public RecordSink {
 
   void refuse(const Origin& origin, const std::string& reason) {
     batch_.dead_letters.push_back(letter(origin, reason));
-    last_refused_ = fmt::format("{}: line {}: {}", name_of(origin), origin.line, reason);
+    last_refused_ = fmt::format("{}: {} {}: {}", name_of(origin), origin.unit, origin.line, reason);
     count(Outcome::dead_letter, reason);
   }
 

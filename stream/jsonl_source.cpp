@@ -4,6 +4,7 @@
 #include <simdjson.h>
 
 #include <cstring>
+#include <span>
 
 #include "stream/utf8.h"
 
@@ -43,9 +44,20 @@ std::optional<std::string> utf8_defect(std::string_view bytes) {
 class JsonlDecoder::Impl {
  public:
   Impl(const Schema& schema, bool labels_only)
-      : decoder_(schema, labels_only), cells_(decoder_.columns().size()) {}
+      : decoder_(schema, labels_only), cells_(decoder_.columns().size()) {
+    for (std::size_t i = 0; i < cells_.size(); ++i) {
+      if (decoder_.columns()[i].name.starts_with('$')) envelope_.push_back(i);
+    }
+  }
 
-  std::optional<std::string> decode(std::string_view record, Event& event) {
+  std::vector<std::string> envelope_fields() const {
+    std::vector<std::string> names;
+    for (const std::size_t place : envelope_) names.push_back(decoder_.columns()[place].name);
+    return names;
+  }
+
+  std::optional<std::string> decode(std::string_view record,
+                                    std::span<const std::string_view> envelope, Event& event) {
     const std::size_t needed = record.size() + simdjson::SIMDJSON_PADDING;
     if (buffer_.size() < needed) buffer_.resize(2 * needed);
     std::memcpy(buffer_.data(), record.data(), record.size());
@@ -53,6 +65,10 @@ class JsonlDecoder::Impl {
     cells_.assign(cells_.size(), Cell{});
     reason_.clear();
     ++record_;
+    for (std::size_t i = 0; i < envelope.size(); ++i) {
+      if (!envelope[i].empty()) cells_[envelope_[i]] = {Cell::Kind::untyped, envelope[i], 0};
+      seen_[envelope_[i]] = record_;
+    }
     const simdjson::error_code error = read_object(record.size());
     if (!reason_.empty()) return reason_;
     if (error == simdjson::UTF8_ERROR) return utf8_defect(record);
@@ -188,6 +204,7 @@ class JsonlDecoder::Impl {
 
   EventDecoder decoder_;
   std::vector<Cell> cells_;
+  std::vector<std::size_t> envelope_;  ///< columns whose values stand beside the JSON
   std::string buffer_;
   std::string reason_;
   simdjson::ondemand::parser parser_;
@@ -203,7 +220,15 @@ JsonlDecoder::JsonlDecoder(const Schema& schema, bool labels_only)
 JsonlDecoder::~JsonlDecoder() = default;
 
 std::optional<std::string> JsonlDecoder::decode(std::string_view record, Event& event) {
-  return impl_->decode(record, event);
+  return impl_->decode(record, {}, event);
+}
+
+std::vector<std::string> JsonlDecoder::envelope_fields() const { return impl_->envelope_fields(); }
+
+std::optional<std::string> JsonlDecoder::decode(std::string_view record,
+                                                std::span<const std::string_view> envelope,
+                                                Event& event) {
+  return impl_->decode(record, envelope, event);
 }
 
 }  // namespace freshet

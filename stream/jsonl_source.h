@@ -1,7 +1,10 @@
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "stream/event_decoder.h"
@@ -19,6 +22,13 @@ class JsonlDecoder : public RecordDecoder {
   Framing framing() const override { return Framing::lines; }
   /// The record is copied: it may lie anywhere and go at once.
   std::optional<std::string> decode(std::string_view record, Event& event) override;
+
+  /// The fields asked for that stand beside a record's JSON: those whose names begin with '$'.
+  std::vector<std::string> envelope_fields() const;
+  /// As `decode`, with a text for each of the `envelope_fields`, in their order; an empty one is
+  /// missing. `event` views them too.
+  std::optional<std::string> decode(std::string_view record,
+                                    std::span<const std::string_view> envelope, Event& event);
 
  private:
   class Impl;

@@ -1,6 +1,7 @@
 #include "stream/library_versions.h"
 
 #include <fmt/format.h>
+#include <librdkafka/rdkafka.h>
 #include <openssl/crypto.h>
 #include <simdjson.h>
 #include <sqlite3.h>
@@ -25,6 +26,7 @@ std::vector<LibraryVersion> stream_library_versions() {
           {"simdjson", SIMDJSON_STRINGIFY(SIMDJSON_VERSION)},
           {"zlib", zlibVersion()},
           {"xxhash", xxhash_version()},
+          {"librdkafka", rd_kafka_version_str()},
           {"openssl", OpenSSL_version(OPENSSL_VERSION)}};
 }
 

@@ -11,9 +11,10 @@ namespace freshet {
 
 /// Where a record came from, for dead letters and messages.
 struct Origin {
-  std::uint64_t line = 0;  ///< 1-based line (or record) number in its input
-  std::string_view raw;    ///< the record's bytes as they were read; at most 1 MiB
-  std::string_view input;  ///< its input's name; empty: the source has only one
+  std::uint64_t line = 0;          ///< 1-based line (or record) number in its input
+  std::string_view raw;            ///< the record's bytes as they were read; at most 1 MiB
+  std::string_view input;          ///< its input's name; empty: the source has only one
+  std::string_view unit = "line";  ///< what `line` counts: "offset" of a partition, from 0 on
 };
 
 /// Takes what a source reads, record by record, in order. Views are valid during the call only.
@@ -28,10 +29,11 @@ class RecordSink {
 struct SourceProgress {
   std::string name;           ///< as given by the user: path, or "-"
   std::string identity;       ///< tells a replaced file: size-independent hash of its first bytes
-  std::uint64_t offset = 0;   ///< bytes (of the decompressed stream) read, at a record's end
+  std::uint64_t offset = 0;   ///< bytes (of the decompressed stream) read, at a record's end; of a
+                              ///< Kafka partition the next offset
   std::uint64_t records = 0;  ///< records read, bad ones included
   std::string rolling_hash;   ///< of all records' bytes so far (sha256 chain; standard input)
-  std::string header;         ///< CSV: the header line, needed to go on
+  std::string header;         ///< CSV: the header line, needed to go on; Kafka: tombstones passed
 
   bool operator==(const SourceProgress&) const = default;
 };

@@ -76,7 +76,7 @@ std::string operator_token(const ServeOptions& options, TokenStore& store) {
   return token;
 }
 
-std::vector<ServedConfig> served_configs(const ServeOptions& options) {
+std::vector<ServedConfig> served_configs(const ServeOptions& options, const ServerLog& log) {
   std::vector<ServedConfig> configs;
   for (const PipelineConfig& config : options.configs) {
     const bool twice = std::any_of(configs.begin(), configs.end(), [&](const ServedConfig& other) {
@@ -86,7 +86,8 @@ std::vector<ServedConfig> served_configs(const ServeOptions& options) {
       throw Error(ErrorKind::invalid,
                   fmt::format("two config files are of pipeline \"{}\"", config.pipeline));
     }
-    configs.push_back({config.pipeline, config, {{}, options.speed}});
+    const auto notice = [&log](const std::string& text) { log.warn(text); };
+    configs.push_back({config.pipeline, config, {{}, options.speed, notice}});
   }
   if (options.inputs.empty()) return configs;
   if (configs.size() != 1) {
@@ -161,13 +162,13 @@ void yield_to_requests() {
   }
 }
 
-std::unique_ptr<Service> start_service(const ServeOptions& options) {
+std::unique_ptr<Service> start_service(const ServeOptions& options, const ServerLog& log) {
   std::unique_ptr<Service> service;
   std::exception_ptr error;
   std::thread([&] {
     yield_to_requests();
     try {
-      service = std::make_unique<Service>(options.workspace, served_configs(options));
+      service = std::make_unique<Service>(options.workspace, served_configs(options, log));
     } catch (...) {
       error = std::current_exception();
     }
@@ -205,7 +206,7 @@ void wait_for_stop(const Service& service, TokenStore& store, const std::string&
 int serve(const ServeOptions& options) {
   const auto [address, port] = parse_listen(options.listen);
   const ServerLog log(options.log_format);
-  const std::unique_ptr<Service> started = start_service(options);
+  const std::unique_ptr<Service> started = start_service(options, log);
   Service& service = *started;
   TokenStore store(options.workspace);
   const std::string token = operator_token(options, store);

@@ -47,7 +47,7 @@ const std::vector<std::pair<std::string, std::vector<std::string>>> kOwners = {
     {"dlfcn.h", {"trainer/load_torch.", "trainer/blas."}},
     {"httplib", {"web/server.", "web/client."}},
     {"prometheus/", {"web/metrics."}},
-    {"librdkafka", {"stream/kafka_source."}},
+    {"librdkafka", {"stream/kafka_client.", "stream/library_versions."}},
 };
 
 bool starts_with_any(const std::string& text, const std::vector<std::string>& prefixes) {

@@ -195,7 +195,6 @@ TEST(Config, MissingKeysAreNamedWithWhatTheyMean) {
 
 TEST(Config, WhatThisBuildDoesNotDoIsRefusedByItsPath) {
   json config = minimal();
-  config["stream"]["source"] = {{"kind", "kafka"}, {"topic", "tx"}};
   config["stream"]["keep"] = "30d";
   config["features"] = json::parse(
       R"([{"name": "m", "agg": "mean", "of": "amount", "by": ["terminal"], "window": "1h"}])");
@@ -206,10 +205,9 @@ TEST(Config, WhatThisBuildDoesNotDoIsRefusedByItsPath) {
   config["promote"]["probation"]["false_alarm_blocks"] = 1000;
   const std::string found = problems(config);
   for (const char* path :
-       {"stream.source.kind", "stream.source.topic", "stream.keep", "features[0].agg",
-        "features[0].window", "retrain.when.any[0].drift", "retrain.when.any[1].performance",
-        "retrain.budget.training_rows_per_hour", "evaluate.slices", "promote.guardrails",
-        "promote.probation.false_alarm_blocks"}) {
+       {"stream.keep", "features[0].agg", "features[0].window", "retrain.when.any[0].drift",
+        "retrain.when.any[1].performance", "retrain.budget.training_rows_per_hour",
+        "evaluate.slices", "promote.guardrails", "promote.probation.false_alarm_blocks"}) {
     EXPECT_THAT(found, HasSubstr(std::string(path) + ": not supported by this build"));
   }
   EXPECT_THAT(found, Not(HasSubstr("unknown key")));

@@ -1,0 +1,367 @@
+#include "stream/kafka_client.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <librdkafka/rdkafka.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <fstream>
+#include <utility>
+
+#include "stream/error.h"
+
+namespace freshet {
+namespace {
+
+constexpr std::array kSecrets = {
+    "sasl.password",         "ssl.key.password",        "ssl.key.pem",
+    "ssl.keystore.password", "sasl.oauthbearer.config", "sasl.oauthbearer.client.secret"};
+
+struct Fixed {
+  const char* name;
+  const char* value;
+};
+// A position is the log's, never the broker's; what is missing is a person's decision.
+constexpr std::array kFixed = std::to_array<Fixed>({{"enable.auto.commit", "false"},
+                                                    {"enable.auto.offset.store", "false"},
+                                                    {"auto.offset.reset", "error"},
+                                                    {"isolation.level", "read_committed"},
+                                                    {"check.crcs", "true"},
+                                                    {"enable.partition.eof", "true"},
+                                                    {"allow.auto.create.topics", "false"}});
+// session.timeout.ms: there is no session, but a client that goes waits so long for a commit that
+// nothing depends on.
+constexpr std::array kDefaults = std::to_array<Fixed>({{"client.id", "freshet"},
+                                                       {"session.timeout.ms", "1000"},
+                                                       {"fetch.wait.max.ms", "100"},
+                                                       {"reconnect.backoff.max.ms", "5000"},
+                                                       {"queued.max.messages.kbytes", "16384"}});
+
+std::string secret_of(const KafkaSetting& setting) {
+  if (setting.from == KafkaSetting::From::config) return setting.value;
+  const std::string place = "stream.source.kafka." + setting.name;
+  if (setting.from == KafkaSetting::From::environment) {
+    const char* value = std::getenv(setting.value.c_str());
+    if (value == nullptr) {
+      throw Error(ErrorKind::invalid,
+                  fmt::format("{}: the environment has no variable {}", place, setting.value));
+    }
+    return value;
+  }
+  std::ifstream in(setting.value, std::ios::binary);
+  std::string value{std::istreambuf_iterator<char>(in), {}};
+  if (!in.is_open() || value.empty()) {
+    throw Error(ErrorKind::invalid,
+                fmt::format("{}: {}: cannot be read, or is empty", place, setting.value));
+  }
+  while (!value.empty() && (value.back() == '\n' || value.back() == '\r')) value.pop_back();
+  return value;
+}
+
+/// A topic or partition list of librdkafka's, freed.
+struct FreeList {
+  void operator()(rd_kafka_topic_partition_list_t* list) const {
+    rd_kafka_topic_partition_list_destroy(list);
+  }
+};
+using List = std::unique_ptr<rd_kafka_topic_partition_list_t, FreeList>;
+
+List list_of(const std::vector<KafkaPartition>& partitions) {
+  List list(rd_kafka_topic_partition_list_new(static_cast<int>(partitions.size())));
+  for (const KafkaPartition& partition : partitions) {
+    auto* item = rd_kafka_topic_partition_list_add(list.get(), partition.topic.c_str(),
+                                                   static_cast<std::int32_t>(partition.partition));
+    item->offset = partition.offset;
+  }
+  return list;
+}
+
+bool refuses(rd_kafka_resp_err_t code) {
+  return code == RD_KAFKA_RESP_ERR__AUTHENTICATION || code == RD_KAFKA_RESP_ERR__SSL ||
+         code == RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED ||
+         code == RD_KAFKA_RESP_ERR_UNSUPPORTED_SASL_MECHANISM;
+}
+
+void set(rd_kafka_conf_t* conf, const std::string& name, const std::string& value,
+         bool secret = false) {
+  std::array<char, 512> why{};
+  if (rd_kafka_conf_set(conf, name.c_str(), value.c_str(), why.data(), why.size()) ==
+      RD_KAFKA_CONF_OK) {
+    return;
+  }
+  throw Error(ErrorKind::invalid, fmt::format("stream.source.kafka.{}: {}", name,
+                                              secret ? "its value is refused" : why.data()));
+}
+
+void no_log(const rd_kafka_t* /*client*/, int /*level*/, const char* /*where*/,
+            const char* /*text*/) {}
+
+}  // namespace
+
+bool is_secret_setting(const std::string& name) {
+  return std::find(kSecrets.begin(), kSecrets.end(), name) != kSecrets.end();
+}
+
+bool is_fixed_setting(const std::string& name) {
+  return name == "bootstrap.servers" || name == "metadata.broker.list" ||
+         std::any_of(kFixed.begin(), kFixed.end(),
+                     [&](const Fixed& fixed) { return fixed.name == name; });
+}
+
+// --- one message
+
+void KafkaMessage::Free::operator()(rd_kafka_message_s* message) const {
+  rd_kafka_message_destroy(message);
+}
+
+KafkaMessage::Kind KafkaMessage::kind() const {
+  switch (message_->err) {
+    case RD_KAFKA_RESP_ERR_NO_ERROR:
+      return Kind::record;
+    case RD_KAFKA_RESP_ERR__PARTITION_EOF:
+      return Kind::end;
+    case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
+    case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
+      return Kind::gone;
+    default:
+      return Kind::error;
+  }
+}
+
+std::int64_t KafkaMessage::offset() const { return message_->offset; }
+
+Millis KafkaMessage::timestamp() const {
+  rd_kafka_timestamp_type_t type = RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
+  const std::int64_t time = rd_kafka_message_timestamp(message_.get(), &type);
+  return type == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE ? -1 : time;
+}
+
+bool KafkaMessage::has_key() const { return message_->key != nullptr; }
+std::string_view KafkaMessage::key() const {
+  return {static_cast<const char*>(message_->key), message_->key_len};
+}
+
+bool KafkaMessage::has_value() const { return message_->payload != nullptr; }
+std::string_view KafkaMessage::value() const {
+  return {static_cast<const char*>(message_->payload), message_->len};
+}
+
+std::optional<std::string_view> KafkaMessage::header(const std::string& name) const {
+  rd_kafka_headers_t* headers = nullptr;
+  const void* value = nullptr;
+  std::size_t size = 0;
+  if (rd_kafka_message_headers(message_.get(), &headers) != RD_KAFKA_RESP_ERR_NO_ERROR ||
+      rd_kafka_header_get_last(headers, name.c_str(), &value, &size) !=
+          RD_KAFKA_RESP_ERR_NO_ERROR ||
+      value == nullptr) {
+    return std::nullopt;
+  }
+  return std::string_view(static_cast<const char*>(value), size);
+}
+
+std::string KafkaMessage::text() const { return rd_kafka_message_errstr(message_.get()); }
+
+bool KafkaMessage::is_final() const {
+  switch (message_->err) {
+    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR__BAD_MSG:
+    case RD_KAFKA_RESP_ERR__BAD_COMPRESSION:
+    case RD_KAFKA_RESP_ERR__FATAL:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// --- the client
+
+KafkaClient::KafkaClient(const KafkaInput& input, const std::string& group, Notice notice)
+    : notice_(std::move(notice)), wake_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+  rd_kafka_conf_t* conf = rd_kafka_conf_new();
+  try {
+    set(conf, "bootstrap.servers", input.bootstrap);
+    set(conf, "group.id", group);
+    for (const Fixed& setting : kDefaults) set(conf, setting.name, setting.value);
+    for (const KafkaSetting& setting : input.settings) {
+      set(conf, setting.name, secret_of(setting), setting.from != KafkaSetting::From::config);
+    }
+    for (const Fixed& setting : kFixed) set(conf, setting.name, setting.value);
+    rd_kafka_conf_set_opaque(conf, this);
+    rd_kafka_conf_set_log_cb(conf, no_log);
+    rd_kafka_conf_set_error_cb(conf, on_error);
+    std::array<char, 512> why{};
+    client_ = rd_kafka_new(RD_KAFKA_CONSUMER, conf, why.data(), why.size());
+    if (client_ == nullptr) {
+      throw Error(ErrorKind::invalid, fmt::format("stream.source.kafka: {}", why.data()));
+    }
+  } catch (...) {
+    rd_kafka_conf_destroy(conf);
+    ::close(wake_);
+    throw;
+  }
+  rd_kafka_poll_set_consumer(client_);
+}
+
+KafkaClient::~KafkaClient() {
+  for (rd_kafka_queue_t* queue : queues_) rd_kafka_queue_destroy(queue);
+  // A close may block in librdkafka 2.0; there is no group to leave.
+  rd_kafka_destroy_flags(client_, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+  ::close(wake_);
+}
+
+std::optional<std::uint32_t> KafkaClient::partition_count(const std::string& topic, Wait wait) {
+  const auto free_topic = [](rd_kafka_topic_t* t) { rd_kafka_topic_destroy(t); };
+  const std::unique_ptr<rd_kafka_topic_t, decltype(free_topic)> handle(
+      rd_kafka_topic_new(client_, topic.c_str(), nullptr), free_topic);
+  const rd_kafka_metadata_t* found = nullptr;
+  const auto error =
+      rd_kafka_metadata(client_, 0, handle.get(), &found, static_cast<int>(wait.count()));
+  serve();
+  if (refusal_) throw Error(ErrorKind::invalid, "Kafka: " + *refusal_);
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return std::nullopt;
+  const auto free_found = [](const rd_kafka_metadata_t* m) { rd_kafka_metadata_destroy(m); };
+  const std::unique_ptr<const rd_kafka_metadata_t, decltype(free_found)> held(found, free_found);
+  reached();
+  if (found->topic_cnt != 1) return std::nullopt;
+  const rd_kafka_metadata_topic_t& state = found->topics[0];
+  switch (state.err) {
+    case RD_KAFKA_RESP_ERR_NO_ERROR:
+      break;
+    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+      throw Error(ErrorKind::not_found,
+                  fmt::format("Kafka topic {}: there is none of this name at {}", topic,
+                              found->orig_broker_name));
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION:
+      throw Error(ErrorKind::invalid,
+                  fmt::format("Kafka topic {}: {}: {}", topic, found->orig_broker_name,
+                              rd_kafka_err2str(state.err)));
+    default:
+      return std::nullopt;
+  }
+  if (state.partition_cnt == 0) return std::nullopt;
+  return static_cast<std::uint32_t>(state.partition_cnt);
+}
+
+std::string KafkaClient::cluster(Wait wait) {
+  char* id = rd_kafka_clusterid(client_, static_cast<int>(wait.count()));
+  if (id == nullptr) return {};
+  std::string copy = id;
+  rd_kafka_mem_free(client_, id);
+  return copy;
+}
+
+bool KafkaClient::find_offsets(Millis time, std::vector<KafkaPartition>& partitions, Wait wait) {
+  const List list = list_of(partitions);
+  for (int i = 0; i < list->cnt; ++i) list->elems[i].offset = time;
+  if (rd_kafka_offsets_for_times(client_, list.get(), static_cast<int>(wait.count())) !=
+      RD_KAFKA_RESP_ERR_NO_ERROR) {
+    return false;
+  }
+  for (int i = 0; i < list->cnt; ++i) {
+    if (list->elems[i].err != RD_KAFKA_RESP_ERR_NO_ERROR) return false;
+    partitions[static_cast<std::size_t>(i)].offset =
+        list->elems[i].offset < 0 ? KafkaPartition::kLatest : list->elems[i].offset;
+  }
+  return true;
+}
+
+void KafkaClient::assign(const std::vector<KafkaPartition>& partitions) {
+  assigned_ = partitions;
+  for (const KafkaPartition& partition : partitions) {
+    rd_kafka_queue_t* queue = rd_kafka_queue_get_partition(
+        client_, partition.topic.c_str(), static_cast<std::int32_t>(partition.partition));
+    if (queue == nullptr) throw Error(ErrorKind::unavailable, "Kafka: no queue of a partition");
+    queues_.push_back(queue);
+    // Its own queue: librdkafka's default is one for all.
+    rd_kafka_queue_forward(queue, nullptr);
+    const std::uint64_t one = 1;
+    rd_kafka_queue_io_event_enable(queue, wake_, &one, sizeof one);
+  }
+  const auto error = rd_kafka_assign(client_, list_of(partitions).get());
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    throw Error(ErrorKind::unavailable, fmt::format("Kafka: the partitions can't be assigned: {}",
+                                                    rd_kafka_err2str(error)));
+  }
+}
+
+std::size_t KafkaClient::read(std::size_t index, std::vector<KafkaMessage>& to) {
+  std::array<rd_kafka_message_t*, 100> messages{};
+  const auto count =
+      rd_kafka_consume_batch_queue(queues_[index], 0, messages.data(), messages.size());
+  for (ssize_t i = 0; i < count; ++i) to.emplace_back(messages[static_cast<std::size_t>(i)]);
+  if (count > 0) reached();
+  return count > 0 ? static_cast<std::size_t>(count) : 0;
+}
+
+void KafkaClient::wait(Wait wait) {
+  pollfd waiting = {wake_, POLLIN, 0};
+  ::poll(&waiting, 1, static_cast<int>(wait.count()));
+  std::uint64_t drained = 0;
+  [[maybe_unused]] const auto count = ::read(wake_, &drained, sizeof drained);
+}
+
+// The common queue has no records: each partition has its own.
+void KafkaClient::serve() {
+  while (rd_kafka_message_t* message = rd_kafka_consumer_poll(client_, 0)) {
+    if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) tell(rd_kafka_message_errstr(message));
+    rd_kafka_message_destroy(message);
+  }
+}
+
+std::int64_t KafkaClient::known_end(std::size_t index) const {
+  std::int64_t low = -1;
+  std::int64_t high = -1;
+  const KafkaPartition& at = assigned_[index];
+  rd_kafka_get_watermark_offsets(client_, at.topic.c_str(), static_cast<std::int32_t>(at.partition),
+                                 &low, &high);
+  return high;
+}
+
+std::optional<std::pair<std::int64_t, std::int64_t>> KafkaClient::query_range(std::size_t index,
+                                                                              Wait wait) {
+  std::int64_t low = -1;
+  std::int64_t high = -1;
+  const KafkaPartition& at = assigned_[index];
+  if (rd_kafka_query_watermark_offsets(
+          client_, at.topic.c_str(), static_cast<std::int32_t>(at.partition), &low, &high,
+          static_cast<int>(wait.count())) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    return std::nullopt;
+  }
+  return std::pair(low, high);
+}
+
+void KafkaClient::commit(const std::vector<KafkaPartition>& partitions) {
+  rd_kafka_commit(client_, list_of(partitions).get(), 1);
+}
+
+void KafkaClient::on_error(rd_kafka_s* /*client*/, int code, const char* reason, void* self) {
+  auto& client = *static_cast<KafkaClient*>(self);
+  const auto error = static_cast<rd_kafka_resp_err_t>(code);
+  if (refuses(error) && !client.was_reached_) client.refusal_ = reason;
+  // The one that follows says only that no broker is left.
+  if (error != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || client.trouble_.empty()) client.tell(reason);
+}
+
+void KafkaClient::reached() {
+  was_reached_ = true;
+  if (trouble_.empty()) return;
+  trouble_.clear();
+  if (notice_) notice_("Kafka: connected again");
+}
+
+void KafkaClient::tell(const std::string& reason) {
+  const bool news = trouble_.empty();
+  trouble_ = reason;
+  if (news && notice_) notice_(fmt::format("Kafka: {}; trying again", reason));
+}
+
+}  // namespace freshet

@@ -1,0 +1,122 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "stream/kafka_input.h"
+
+struct rd_kafka_message_s;
+struct rd_kafka_queue_s;
+struct rd_kafka_s;
+
+namespace freshet {
+
+/// One record of a partition, or what stands there instead. Views live as long as it does.
+class KafkaMessage {
+ public:
+  enum class Kind {
+    record,
+    end,    ///< of the partition, for now; `offset` is the next one's
+    gone,   ///< the offset asked for is not there; the topic's first or last one is another
+    error,  ///< `text` says what; nothing was passed over
+  };
+
+  explicit KafkaMessage(rd_kafka_message_s* message) : message_(message) {}
+
+  Kind kind() const;
+  std::int64_t offset() const;
+  Millis timestamp() const;  ///< -1: none
+  bool has_key() const;
+  std::string_view key() const;
+  bool has_value() const;  ///< not a tombstone
+  std::string_view value() const;
+  /// The last header of this name; nullopt if there is none, or its value is null.
+  std::optional<std::string_view> header(const std::string& name) const;
+  std::string text() const;
+  /// `error`: trying again is useless (topic deleted, not authorized, damaged batch).
+  bool is_final() const;
+
+ private:
+  struct Free {
+    void operator()(rd_kafka_message_s* message) const;
+  };
+  std::unique_ptr<rd_kafka_message_s, Free> message_;
+};
+
+struct KafkaPartition {
+  static constexpr std::int64_t kEarliest = -2;  ///< as an offset
+  static constexpr std::int64_t kLatest = -1;
+
+  std::string topic;
+  std::uint32_t partition = 0;
+  std::int64_t offset = kEarliest;
+};
+
+/// A consumer of librdkafka with partitions assigned to it by hand: the one place that sees it.
+/// It reconnects for ever, by itself. Messages must go before the client. Used by one thread.
+class KafkaClient {
+ public:
+  using Notice = std::function<void(const std::string& text)>;
+
+  /// `group`: under which offsets are committed for those who watch lag, unless the settings name
+  /// one. `notice` hears, once each time, that no broker can be reached, and why.
+  /// Throws Error{invalid} for settings that are refused, or secrets that can't be found.
+  KafkaClient(const KafkaInput& input, const std::string& group, Notice notice);
+  ~KafkaClient();
+  KafkaClient(const KafkaClient&) = delete;
+  KafkaClient& operator=(const KafkaClient&) = delete;
+
+  using Wait = std::chrono::milliseconds;
+
+  /// How many partitions a topic has; nullopt: no broker says so now. Throws Error{not_found} for
+  /// a topic that is not there, Error{invalid} if reading it isn't allowed, or if whoever
+  /// answers refuses the credentials or isn't trusted.
+  std::optional<std::uint32_t> partition_count(const std::string& topic, Wait wait);
+  /// The cluster's id; empty if it isn't known.
+  std::string cluster(Wait wait);
+  /// Of each partition the first offset at `time` or later, kLatest if there is none; false: no
+  /// broker says so now.
+  bool find_offsets(Millis time, std::vector<KafkaPartition>& partitions, Wait wait);
+
+  /// Once; from then on partitions are known by their index here.
+  void assign(const std::vector<KafkaPartition>& partitions);
+  /// Takes what has come of a partition, 100 messages at most, without waiting.
+  std::size_t read(std::size_t index, std::vector<KafkaMessage>& to);
+  /// Waits until something has come.
+  void wait(Wait wait);
+  /// Serves what librdkafka has to say; to be called often.
+  void serve();
+
+  /// A partition's end as the last answer of its broker told it; -1: none yet.
+  std::int64_t known_end(std::size_t index) const;
+  /// A partition's first and next offset, asked of its broker.
+  std::optional<std::pair<std::int64_t, std::int64_t>> query_range(std::size_t index, Wait wait);
+  /// Tells the brokers how far it was read, if they care. Nothing depends on it.
+  void commit(const std::vector<KafkaPartition>& partitions);
+
+  /// The last trouble with the brokers, if nothing has come since; empty: none.
+  const std::string& trouble() const { return trouble_; }
+
+ private:
+  static void on_error(rd_kafka_s* client, int code, const char* reason, void* self);
+  void reached();
+  void tell(const std::string& reason);
+
+  Notice notice_;
+  int wake_ = -1;  ///< an eventfd that says: a partition has something
+  rd_kafka_s* client_ = nullptr;
+  std::vector<KafkaPartition> assigned_;
+  std::vector<rd_kafka_queue_s*> queues_;
+  std::string trouble_;
+  bool was_reached_ = false;
+  std::optional<std::string> refusal_;  ///< of credentials or certificates
+};
+
+}  // namespace freshet

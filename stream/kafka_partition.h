@@ -1,0 +1,75 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "stream/event.h"
+#include "stream/jsonl_source.h"
+#include "stream/kafka_client.h"
+#include "stream/schema.h"
+#include "stream/source.h"
+
+namespace freshet {
+
+/// One partition of a topic and its next record, read but not yet handed over. Used by one thread.
+class PartitionReader {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  /// `progress`: where it goes on, if `known`; else `at.offset` says where it begins.
+  PartitionReader(KafkaPartition at, bool labels, const Schema& schema,
+                  const SourceProgress& progress, bool known);
+  PartitionReader(const PartitionReader&) = delete;  // the event views the decoder
+  PartitionReader& operator=(const PartitionReader&) = delete;
+
+  const KafkaPartition& at() const { return at_; }
+  const SourceProgress& progress() const { return progress_; }  ///< up to what was handed over
+  /// Whether `progress` says where to go on.
+  bool known() const { return known_; }
+  bool full() const { return head_.has_value(); }
+  bool is_bad() const { return !reason_.empty(); }
+  Millis time() const { return event_.time; }
+  bool finished() const { return finished_; }
+  void look_again() { dry_ = false; }
+
+  /// Whether its next record is unknown, and may be earlier than the others'.
+  bool holds(Clock::time_point now, Millis idle_after) const;
+  /// Reads the next record unless there is one, or none has come. `index` is the client's.
+  /// `until_end`: finished where the partition ended when it was first read.
+  /// Throws Error{conflict} for offsets that are gone, and what no waiting mends.
+  void fill(KafkaClient& client, std::size_t index, bool until_end);
+  void hand_over(RecordSink& sink);
+
+ private:
+  void go_on_at(std::int64_t offset);
+  void take(KafkaMessage message, KafkaClient& client, std::size_t index, bool until_end);
+  void take_record(KafkaMessage message);
+  std::string decode();
+  std::string_view envelope(const std::string& field);
+  [[noreturn]] void refuse_gap(KafkaClient& client, std::size_t index) const;
+
+  const KafkaPartition at_;
+  JsonlDecoder decoder_;
+  const std::vector<std::string> fields_;  ///< of the envelope, beside the JSON value
+  std::vector<std::string_view> values_;
+  std::vector<std::string> own_;  ///< what `values_` views and the message has not as text
+  SourceProgress progress_;       ///< up to what was handed over
+  bool known_;
+  std::uint64_t tombstones_ = 0;
+  std::vector<KafkaMessage> waiting_;
+  std::size_t next_ = 0;
+  std::optional<KafkaMessage> head_;
+  Event event_;
+  std::string reason_;  ///< empty: the head is an event
+  bool dry_ = false;    ///< nothing had come when it was last looked at
+  bool at_end_ = false;
+  bool finished_ = false;
+  std::optional<std::int64_t> end_;  ///< `until_end`: where it ended at first; -1: unknown
+  Clock::time_point heard_;
+};
+
+}  // namespace freshet
