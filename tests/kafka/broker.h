@@ -1,0 +1,72 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+struct rd_kafka_s;
+
+namespace freshet {
+
+/// An Apache Kafka of the tests' own, in a folder that goes with it, on ports that were free.
+class Broker {
+ public:
+  /// Fetches its jars if need be and starts it. Throws std::runtime_error where that can't be had.
+  explicit Broker(const std::string& version);
+  ~Broker();
+  Broker(const Broker&) = delete;
+  Broker& operator=(const Broker&) = delete;
+
+  std::string address() const;
+  void stop();   ///< SIGTERM, and waits
+  void start();  ///< and waits until it answers
+  void create_topic(const std::string& name, int partitions);
+  void delete_topic(const std::string& name);
+  void add_partitions(const std::string& topic, int partitions);
+  /// Deletes the records of a partition below `offset`, as retention does.
+  void delete_records(const std::string& topic, int partition, std::int64_t offset);
+
+ private:
+  void launch();
+
+  std::string folder_;
+  std::string jars_;
+  int port_ = 0;
+  int controller_port_ = 0;
+  int process_ = 0;
+  rd_kafka_s* admin_ = nullptr;
+};
+
+/// One record as a producer gives it.
+struct Produced {
+  int partition = 0;
+  std::string value;
+  bool tombstone = false;
+  std::string key{};
+  std::vector<std::pair<std::string, std::string>> headers{};
+};
+
+/// Produces and waits until all are acknowledged; for transactions with `transactional_id`.
+class Producer {
+ public:
+  explicit Producer(const std::string& address, const std::string& transactional_id = "");
+  ~Producer();
+  Producer(const Producer&) = delete;
+  Producer& operator=(const Producer&) = delete;
+
+  void send(const std::string& topic, const std::vector<Produced>& records);
+  void begin();
+  void commit();
+  void abort();
+
+ private:
+  rd_kafka_s* client_;
+};
+
+/// Produces lines to one partition with kcat, a program that no one here wrote; 0 if that went
+/// well.
+int produce_by_kcat(const std::string& address, const std::string& topic, int partition,
+                    const std::string& lines);
+
+}  // namespace freshet

@@ -1,0 +1,384 @@
+// The Kafka source against a real Apache Kafka, one for all tests here.
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <map>
+#include <memory>
+#include <stdexcept>
+
+#include <nlohmann/json.hpp>
+
+#include "kafka/broker.h"
+#include "kafka/reading.h"
+#include "scenario/program.h"
+#include "stream/error.h"
+
+namespace freshet {
+namespace {
+
+using nlohmann::json;
+using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+constexpr Millis kBegin = 1'700'000'000'000;
+
+class Kafka : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    const char* version = std::getenv("FRESHET_KAFKA_VERSION");
+    try {
+      broker_ = std::make_unique<Broker>(version != nullptr ? version : "3.9.1");
+    } catch (const std::runtime_error& error) {
+      why_not_ = error.what();
+    }
+  }
+  static void TearDownTestSuite() { broker_.reset(); }
+
+  void SetUp() override {
+    if (!broker_) GTEST_SKIP() << "no Apache Kafka: " << why_not_;
+    topic_ = fmt::format("topic-{}", ++topics_);
+  }
+
+  KafkaInput input() const {
+    KafkaInput input;
+    input.bootstrap = broker_->address();
+    input.topic = topic_;
+    input.settings = {{"reconnect.backoff.max.ms", "200", KafkaSetting::From::config}};
+    return input;
+  }
+
+  /// The error that reading to the ends gives.
+  static std::string refusal(Reading& reading) {
+    try {
+      reading.drain();
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "none";
+  }
+
+  void produce(int partition, int begin, int end) {
+    std::vector<Produced> records;
+    for (int n = begin; n < end; ++n) {
+      records.push_back({partition, numbered(partition, n, kBegin + n * kSecond)});
+    }
+    Producer(broker_->address()).send(topic_, records);
+  }
+
+  static std::unique_ptr<Broker> broker_;
+  static std::string why_not_;
+  static int topics_;
+
+  const Schema schema_ = numbered_schema();
+  ScratchFolder folder_;
+  std::string topic_;
+};
+
+std::unique_ptr<Broker> Kafka::broker_;
+std::string Kafka::why_not_;
+int Kafka::topics_ = 0;
+
+TEST_F(Kafka, WhatKcatProducedIsInTheLogOnceInPartitionOrder) {
+  if (std::system("command -v kcat >/dev/null") != 0) GTEST_SKIP() << "there is no kcat";
+  broker_->create_topic(topic_, 3);
+  for (int part = 0; part < 3; ++part) {
+    std::string lines;
+    for (int n = 0; n < 2000; ++n) lines += numbered(part, n, kBegin + n * kSecond) + "\n";
+    ASSERT_EQ(produce_by_kcat(broker_->address(), topic_, part, lines), 0);
+  }
+  Reading reading(folder_.path("log"), schema_, input());
+  reading.drain(777);
+  reading.drain();
+  EXPECT_THAT(numbers_in(reading.log(), schema_, 3),
+              ElementsAre(counting(2000), counting(2000), counting(2000)));
+  EXPECT_EQ(reading.log().progress("kafka:" + topic_ + "/1")->offset, 2000U);
+}
+
+TEST_F(Kafka, PartitionsAreMergedByEventTime) {
+  broker_->create_topic(topic_, 2);
+  std::vector<Produced> records;
+  for (int n = 0; n < 500; ++n) {
+    records.push_back({0, numbered(0, n, kBegin + 2 * n * kSecond)});
+    records.push_back({1, numbered(1, n, kBegin + (2 * n + 1) * kSecond)});
+  }
+  Producer(broker_->address()).send(topic_, records);
+  Reading reading(folder_.path("log"), schema_, input());
+  reading.drain();
+  Millis before = 0;
+  Event event;
+  reading.log().read(0, reading.log().head(), [&](std::uint64_t, std::string_view record) {
+    decode(record, schema_, event);
+    EXPECT_GT(event.time, before);
+    before = event.time;
+    return true;
+  });
+  EXPECT_EQ(reading.log().head(), 1000U);
+}
+
+TEST_F(Kafka, OfTransactionsOnlyTheCommittedOnesAreRead) {
+  broker_->create_topic(topic_, 1);
+  Producer producer(broker_->address(), "transactions");
+  int next = 0;
+  for (int transaction = 0; transaction < 6; ++transaction) {
+    const bool aborted = transaction % 2 == 1;
+    producer.begin();
+    std::vector<Produced> records;
+    for (int i = 0; i < 50; ++i) {
+      records.push_back({0, numbered(0, aborted ? 100'000 + i : next++, kBegin + next * kSecond)});
+    }
+    producer.send(topic_, records);
+    aborted ? producer.abort() : producer.commit();
+  }
+  Reading reading(folder_.path("log"), schema_, input());
+  reading.drain();
+  EXPECT_THAT(numbers_in(reading.log(), schema_, 1), ElementsAre(counting(150)));
+  // The markers at transactions' ends take an offset each.
+  EXPECT_EQ(reading.log().progress("kafka:" + topic_ + "/0")->offset, 306U);
+}
+
+TEST_F(Kafka, ABrokerThatGoesAndComesBackLosesAndDoublesNothing) {
+  broker_->create_topic(topic_, 2);
+  produce(0, 0, 500);
+  produce(1, 0, 500);
+  Reading reading(folder_.path("log"), schema_, input());
+  ASSERT_TRUE(reading.follow([&] { return reading.log().head() >= 600; }));
+  broker_->stop();
+  ASSERT_TRUE(reading.follow([&] { return !reading.notices().empty(); }));
+  EXPECT_THAT(reading.notices(), Contains(HasSubstr("trying again")));
+  broker_->start();
+  produce(0, 500, 1000);
+  ASSERT_TRUE(reading.follow([&] { return reading.log().head() >= 1500; }));
+  EXPECT_THAT(reading.notices(), Contains(HasSubstr("connected again")));
+  EXPECT_THAT(numbers_in(reading.log(), schema_, 2), ElementsAre(counting(1000), counting(500)));
+}
+
+TEST_F(Kafka, PoisonRecordsAreDeadLettersWithTheirOffsetsAndTombstonesAreCounted) {
+  broker_->create_topic(topic_, 1);
+  Producer(broker_->address())
+      .send(topic_, {{0, "not JSON"},
+                     {0, numbered(0, 0, kBegin)},
+                     {0, "[1, 2]"},
+                     {0, ""},
+                     {0, "", true},
+                     {0, R"({"time": "soon", "part": 0, "n": 1, "label": 0})"},
+                     {0, "{\"part\": \"\xff\"}"},
+                     {0, std::string(1'100'000, 'x')},
+                     {0, numbered(0, 1, kBegin + 1)}});
+  Reading reading(folder_.path("log"), schema_, input());
+  reading.drain();
+  EXPECT_THAT(numbers_in(reading.log(), schema_, 1), ElementsAre(counting(2)));
+  std::map<std::uint64_t, std::string> reasons;
+  for (const DeadLetter& letter : reading.log().dead_letters(100)) {
+    EXPECT_EQ(letter.source, "kafka:" + topic_ + "/0");
+    reasons[letter.line] = letter.reason;
+    if (letter.line == 0) {
+      EXPECT_EQ(letter.raw, "not JSON");
+    }
+  }
+  ASSERT_EQ(reasons.size(), 6U);
+  EXPECT_THAT(reasons[0], HasSubstr("expected one JSON object"));
+  EXPECT_THAT(reasons[2], HasSubstr("found a JSON array"));
+  EXPECT_THAT(reasons[3], HasSubstr("empty"));
+  EXPECT_THAT(reasons[5], HasSubstr("field `time`"));
+  EXPECT_THAT(reasons[6], HasSubstr("invalid UTF-8"));
+  EXPECT_THAT(reasons[7], HasSubstr("more than 1 MiB"));
+  EXPECT_EQ(reading.log().progress("kafka:" + topic_ + "/0")->header, "1");
+}
+
+TEST_F(Kafka, KeyHeadersAndTimestampAreFields) {
+  Schema schema = schema_;
+  schema.fields = {{"$key", FieldKind::category, MissingRule::mean, ""},
+                   {"$headers.weight", FieldKind::number, MissingRule::mean, ""},
+                   {"$offset", FieldKind::number, MissingRule::mean, ""}};
+  schema.time.form = TimeField{"$timestamp", TimeUnit::milliseconds};
+  broker_->create_topic(topic_, 1);
+  Producer(broker_->address())
+      .send(topic_, {{0, R"({"label": 1})", false, "ab", {{"weight", "2.5"}}},
+                     {0, R"({"label": 0})", false, "", {}}});
+  Reading reading(folder_.path("log"), schema, input());
+  reading.drain();
+  ASSERT_EQ(reading.log().head(), 2U);
+  reading.log().read(0, 1, [&](std::uint64_t, std::string_view record) {
+    Event event;
+    decode(record, schema, event);
+    EXPECT_EQ(event.values[0].text, "ab");
+    EXPECT_EQ(event.values[1].number, 2.5);
+    EXPECT_EQ(event.values[2].number, 0);
+    EXPECT_GT(event.time, kBegin);
+    return true;
+  });
+  reading.log().read(1, 2, [&](std::uint64_t, std::string_view record) {
+    Event event;
+    decode(record, schema, event);
+    EXPECT_TRUE(event.values[0].missing);
+    EXPECT_TRUE(event.values[1].missing);
+    return true;
+  });
+}
+
+TEST_F(Kafka, LabelsComeFromATopicOfTheirOwn) {
+  Schema schema = schema_;
+  schema.id_field = "n";
+  schema.label.known = LabelKnown::later;
+  schema.label.wait = kDay;
+  const std::string labels = topic_ + "-labels";
+  broker_->create_topic(topic_, 2);
+  broker_->create_topic(labels, 1);
+  Producer producer(broker_->address());
+  producer.send(topic_, {{0, R"({"time": 1000, "part": 0, "n": 1})"},
+                         {1, R"({"time": 3000, "part": 1, "n": 2})"}});
+  producer.send(labels, {{0, R"({"id": "1", "label": 1, "time": 2000})"},
+                         {0, R"({"id": "2", "label": 0, "time": 3000})"}});
+  KafkaInput both = input();
+  both.label_topic = labels;
+  Reading reading(folder_.path("log"), schema, both);
+  reading.drain();
+  std::vector<std::pair<RecordKind, Millis>> found;
+  reading.log().read(0, reading.log().head(), [&](std::uint64_t, std::string_view record) {
+    Event event;
+    decode(record, schema, event);
+    found.emplace_back(event.kind, event.time);
+    return true;
+  });
+  EXPECT_THAT(found,
+              ElementsAre(std::pair(RecordKind::event, 1000), std::pair(RecordKind::label, 2000),
+                          std::pair(RecordKind::event, 3000), std::pair(RecordKind::label, 3000)));
+}
+
+TEST_F(Kafka, TheFirstStartIsAsTheConfigSaysAndLaterOnesWhereItStopped) {
+  broker_->create_topic(topic_, 1);
+  produce(0, 0, 10);
+  KafkaInput late = input();
+  late.start.at = KafkaStart::At::offsets;
+  late.start.offsets = {{"0", 4}};
+  Reading from_four(folder_.path("a"), schema_, late);
+  from_four.drain();
+  EXPECT_EQ(from_four.log().head(), 6U);
+  late.start = {KafkaStart::At::latest, 0, {}, {}};
+  Reading latest(folder_.path("b"), schema_, late);
+  latest.drain();
+  EXPECT_EQ(latest.log().head(), 0U);
+  produce(0, 10, 13);
+  latest.drain();
+  from_four.drain();
+  EXPECT_EQ(latest.log().head(), 3U);
+  EXPECT_EQ(from_four.log().head(), 9U);
+  late.start = {KafkaStart::At::time, 1000, {}, {}};  // long before
+  Reading by_time(folder_.path("c"), schema_, late);
+  by_time.drain();
+  EXPECT_EQ(by_time.log().head(), 13U);
+  late.start.time = 4'000'000'000'000;
+  Reading in_future(folder_.path("d"), schema_, late);
+  in_future.drain();
+  EXPECT_EQ(in_future.log().head(), 0U);
+}
+
+TEST_F(Kafka, UnknownTopicsAndPartitionsAreNamed) {
+  Reading reading(folder_.path("log"), schema_, input());
+  EXPECT_THAT(refusal(reading), AllOf(HasSubstr(topic_), HasSubstr("there is none")));
+  broker_->create_topic(topic_, 2);
+  reading.input().partitions = {0, 7};
+  EXPECT_THAT(refusal(reading),
+              AllOf(HasSubstr("partitions 0 to 1"), HasSubstr("stream.source names 7")));
+}
+
+TEST_F(Kafka, PartitionsThatComeLaterAreReadFromTheirBeginning) {
+  broker_->create_topic(topic_, 1);
+  produce(0, 0, 5);
+  Reading reading(folder_.path("log"), schema_, input());
+  reading.input().start.at = KafkaStart::At::latest;
+  reading.drain();
+  broker_->add_partitions(topic_, 2);
+  produce(1, 0, 5);
+  reading.drain();
+  EXPECT_THAT(numbers_in(reading.log(), schema_, 2), ElementsAre(counting(0), counting(5)));
+}
+
+TEST_F(Kafka, ATopicMadeAnewIsNotTakenForTheOldOne) {
+  broker_->create_topic(topic_, 1);
+  produce(0, 0, 10);
+  Reading reading(folder_.path("log"), schema_, input());
+  reading.drain();
+  broker_->delete_topic(topic_);
+  for (int tries = 0; tries < 50; ++tries) {
+    try {
+      broker_->create_topic(topic_, 1);
+      break;
+    } catch (const std::runtime_error&) {  // it is still going
+      ::usleep(100'000);
+    }
+  }
+  produce(0, 0, 3);
+  EXPECT_THAT(refusal(reading), AllOf(HasSubstr("offset 10 is to be read next, but it ends at 3"),
+                                      HasSubstr("made anew")));
+  EXPECT_EQ(reading.log().head(), 10U);
+}
+
+/// The program's config of the same events.
+std::string program_config(const KafkaInput& input) {
+  const json source = {{"kind", "kafka"}, {"bootstrap", input.bootstrap}, {"topic", input.topic}};
+  json config = json::parse(R"({"pipeline": "p", "task": "binary", "stream": {
+    "event": {"time": {"field": "time", "unit": "ms"}, "fields": {"part": "number", "n": "number"}},
+    "label": {"field": "label"}, "out_of_orderness": "1d"},
+    "learners": [{"name": "linear", "network": {"kind": "linear"},
+                  "train": {"optimizer": "sgd", "learning_rate": 0.01}}]})");
+  config["stream"]["source"] = source;
+  return config.dump();
+}
+
+TEST_F(Kafka, ARetentionGapStopsTheProgramUntilItsLossIsAccepted) {
+  broker_->create_topic(topic_, 1);
+  produce(0, 0, 10);
+  const std::string config = folder_.write("config.json", program_config(input()));
+  const std::string workspace = folder_.path("w");
+  const std::string run = "run " + config + " -w " + workspace;
+  ASSERT_EQ(freshet_program(run).code, 0);
+  produce(0, 10, 20);
+  broker_->delete_records(topic_, 0, 15);
+  const Outcome stopped = freshet_program(run);
+  EXPECT_NE(stopped.code, 0);
+  EXPECT_THAT(stopped.err, AllOf(HasSubstr(topic_ + ", partition 0: offsets 10 to 14 are gone"),
+                                 HasSubstr("freshet events accept-loss " + topic_ + "/0 --to 15")));
+  const Outcome accepted = freshet_program("events accept-loss " + topic_ +
+                                           "/0 --to 15 --reason weekend -w " + workspace);
+  EXPECT_EQ(accepted.code, 0) << accepted.err;
+  ASSERT_EQ(freshet_program(run).code, 0);
+  const json stats = freshet_program("events stats --json -w " + workspace).json();
+  EXPECT_EQ(stats["accepted"], 15);
+  EXPECT_THAT(freshet_program("events dead-letters -w " + workspace).out,
+              HasSubstr("the loss of offsets 10 to 14 was accepted: weekend"));
+}
+
+TEST_F(Kafka, TheProgramKilledAgainAndAgainHasEachRecordOnce) {
+  constexpr int kRecords = 30'000;
+  broker_->create_topic(topic_, 3);
+  for (int part = 0; part < 3; ++part) produce(part, 0, kRecords);
+  const std::string config = folder_.write("config.json", program_config(input()));
+  const std::string workspace = folder_.path("w");
+  const std::string run = "run " + config + " -w " + workspace + " --read-chunk 500";
+  std::uint64_t grown = 0;
+  std::uint64_t head = 0;
+  for (int kill = 0; kill < 8; ++kill) {
+    start_and_kill(run, 400 + 137 * kill % 600);
+    const Outcome stats = freshet_program("events stats --json -w " + workspace);
+    if (stats.code != 0) continue;
+    const auto now = stats.json()["head"].get<std::uint64_t>();
+    if (now > head) ++grown;
+    head = now;
+  }
+  EXPECT_GE(grown, 2U) << "the kills must come in mid-stream";
+  ASSERT_EQ(freshet_program(run).code, 0);
+  const auto log = EventLog::open_reader(workspace + "/pipelines/p/log.db");
+  Schema schema = schema_;
+  std::swap(schema.fields[0], schema.fields[1]);  // in the order of a parsed config's names
+  EXPECT_THAT(numbers_in(*log, schema, 3),
+              ElementsAre(counting(kRecords), counting(kRecords), counting(kRecords)));
+}
+
+}  // namespace
+}  // namespace freshet

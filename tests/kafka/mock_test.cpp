@@ -1,0 +1,181 @@
+// The Kafka source against librdkafka's mock brokers: those that vanish, are slow, or none.
+#include <arpa/inet.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <librdkafka/rdkafka.h>
+#include <librdkafka/rdkafka_mock.h>
+#include <unistd.h>
+
+#include <thread>
+
+#include "kafka/broker.h"
+#include "kafka/reading.h"
+#include "scenario/program.h"
+#include "stream/error.h"
+
+namespace freshet {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+constexpr Millis kBegin = 1'700'000'000'000;
+
+class MockKafka : public testing::Test {
+ protected:
+  MockKafka() {
+    rd_kafka_conf_t* conf = rd_kafka_conf_new();
+    rd_kafka_conf_set(conf, "log_level", "0", nullptr, 0);
+    host_ = rd_kafka_new(RD_KAFKA_PRODUCER, conf, nullptr, 0);
+    cluster_ = rd_kafka_mock_cluster_new(host_, 1);
+    rd_kafka_mock_topic_create(cluster_, "t", 2, 1);
+  }
+  ~MockKafka() override {
+    rd_kafka_mock_cluster_destroy(cluster_);
+    rd_kafka_destroy(host_);
+  }
+
+  std::string address() const { return rd_kafka_mock_cluster_bootstraps(cluster_); }
+  KafkaInput input() const {
+    KafkaInput input;
+    input.bootstrap = address();
+    input.topic = "t";
+    input.settings = {{"reconnect.backoff.max.ms", "100", KafkaSetting::From::config}};
+    return input;
+  }
+  void produce(int begin, int end) const {
+    std::vector<Produced> records;
+    for (int n = begin; n < end; ++n) {
+      for (int part = 0; part < 2; ++part) {
+        records.push_back({part, numbered(part, n, kBegin + n * kSecond)});
+      }
+    }
+    Producer(address()).send("t", records);
+  }
+
+  rd_kafka_t* host_ = nullptr;
+  rd_kafka_mock_cluster_t* cluster_ = nullptr;
+  ScratchFolder folder_;
+  const Schema schema_ = numbered_schema();
+};
+
+TEST_F(MockKafka, ABrokerThatVanishesIsWaitedFor) {
+  produce(0, 300);
+  Reading reading(folder_.path("log"), schema_, input());
+  ASSERT_TRUE(reading.follow([&] { return reading.log().head() >= 600; }));
+  for (int round = 1; round <= 2; ++round) {
+    rd_kafka_mock_broker_set_down(cluster_, 1);
+    ASSERT_TRUE(reading.follow([&] { return reading.notices().size() % 2 == 1; }));
+    rd_kafka_mock_broker_set_up(cluster_, 1);
+    produce(300 * round, 300 * (round + 1));
+    ASSERT_TRUE(reading.follow(
+        [&] { return reading.log().head() >= 600U * static_cast<unsigned>(round + 1); }));
+  }
+  EXPECT_THAT(numbers_in(reading.log(), schema_, 2), ElementsAre(counting(900), counting(900)));
+}
+
+TEST_F(MockKafka, ABrokerThatIsSlowOrFailsIsAskedAgain) {
+  produce(0, 200);
+  rd_kafka_mock_broker_set_rtt(cluster_, 1, 300);
+  rd_kafka_mock_push_request_errors(cluster_, 1 /* Fetch */, 4,
+                                    RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
+                                    RD_KAFKA_RESP_ERR__TRANSPORT, RD_KAFKA_RESP_ERR__TRANSPORT,
+                                    RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE);
+  Reading reading(folder_.path("log"), schema_, input());
+  ASSERT_TRUE(reading.follow([&] { return reading.log().head() >= 400; }));
+  EXPECT_THAT(numbers_in(reading.log(), schema_, 2), ElementsAre(counting(200), counting(200)));
+}
+
+TEST_F(MockKafka, AnotherWriterOfTheSameLogIsNoticed) {
+  produce(0, 10);
+  Reading reading(folder_.path("log"), schema_, input());
+  Reading other(folder_.path("log"), schema_, input());
+  reading.drain();
+  EXPECT_THROW(other.drain(), Error);
+  EXPECT_EQ(reading.log().head(), 20U);
+}
+
+TEST_F(MockKafka, ASilentPartitionHoldsTheOthersNoLongerThanIdleAfter) {
+  std::vector<Produced> records;
+  for (int n = 0; n < 50; ++n) records.push_back({0, numbered(0, n, kBegin + n * kSecond)});
+  Producer(address()).send("t", records);
+  // Partition 1 has a leader that is not there: nobody knows where it ends.
+  rd_kafka_mock_partition_set_leader(cluster_, "t", 1, -1);
+  KafkaInput patient = input();
+  patient.idle_after = 1500;
+  Reading reading(folder_.path("log"), schema_, patient);
+  const auto begin = std::chrono::steady_clock::now();
+  ASSERT_TRUE(reading.follow([&] { return reading.log().head() >= 50; }));
+  EXPECT_GE(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds(1400));
+}
+
+TEST(KafkaSource, WhatIsNoBrokerIsNamedWithTheReason) {
+  const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  ASSERT_EQ(::bind(listener, reinterpret_cast<sockaddr*>(&address), size), 0);
+  ::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size);
+  ::listen(listener, 8);
+  std::jthread http([&](const std::stop_token& stop) {
+    while (!stop.stop_requested()) {
+      const int client = ::accept(listener, nullptr, nullptr);
+      if (client < 0) return;
+      const std::string_view answer = "HTTP/1.1 400 Bad Request\r\n\r\n";
+      [[maybe_unused]] const auto sent = ::write(client, answer.data(), answer.size());
+      ::close(client);
+    }
+  });
+  KafkaInput input;
+  input.bootstrap = "127.0.0.1:" + std::to_string(ntohs(address.sin_port));
+  input.topic = "t";
+  KafkaReading how;
+  how.group = "test";
+  how.give_up_after = std::chrono::seconds(2);
+  std::vector<std::string> notices;
+  how.notice = [&](const std::string& text) { notices.push_back(text); };
+  const auto source = kafka_source(input, numbered_schema(), {}, how);
+  class Nothing : public RecordSink {
+    void event(const Event&, const Origin&) override {}
+    void bad(const Origin&, const std::string&) override {}
+  } nothing;
+  try {
+    while (source->poll(10, nothing) != PollStatus::ended) {
+    }
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), AllOf(HasSubstr(input.bootstrap), HasSubstr("for 2 s")));
+  }
+  EXPECT_THAT(notices, Contains(HasSubstr(input.bootstrap)));
+  ::shutdown(listener, SHUT_RDWR);
+  ::close(listener);
+}
+
+TEST(KafkaSource, SettingsThatAreRefusedAreNamedAndSecretsAreNot) {
+  const auto refusal = [](const KafkaSetting& setting) -> std::string {
+    KafkaInput input;
+    input.bootstrap = "127.0.0.1:1";
+    input.topic = "t";
+    input.settings = {setting};
+    try {
+      kafka_source(input, numbered_schema(), {}, {"g", false, {}, {}});
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "none";
+  };
+  using From = KafkaSetting::From;
+  EXPECT_THAT(refusal({"no.such.thing", "1", From::config}), HasSubstr("no.such.thing"));
+  EXPECT_THAT(refusal({"sasl.password", "FRESHET_TEST_NOT_SET", From::environment}),
+              AllOf(HasSubstr("sasl.password"), HasSubstr("no variable FRESHET_TEST_NOT_SET")));
+  EXPECT_THAT(refusal({"sasl.password", "/no/file", From::file}), HasSubstr("/no/file"));
+  ::setenv("FRESHET_TEST_SECRET", "hunter2", 1);
+  EXPECT_THAT(refusal({"security.protocol", "FRESHET_TEST_SECRET", From::environment}),
+              AllOf(HasSubstr("security.protocol"), testing::Not(HasSubstr("hunter2"))));
+}
+
+}  // namespace
+}  // namespace freshet
