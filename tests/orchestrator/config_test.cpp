@@ -277,6 +277,50 @@ TEST(Config, TriggersMayBeSwitchedOff) {
   EXPECT_EQ(parse_config(write_config(config), "again"), config);
 }
 
+json kafka() {
+  json config = minimal();
+  config["stream"]["source"] = json::parse(
+      R"({"kind": "kafka", "bootstrap": "a:9092", "topic": "tx",
+          "partitions": [0, 2], "start": {"offsets": {"0": 7}}, "idle_after": "5s",
+          "kafka": {"sasl.username": "me", "sasl.password": {"env": "P"}}})");
+  return config;
+}
+
+TEST(Config, AKafkaSourceIsReadAndWritten) {
+  const PipelineConfig config = parse(kafka());
+  EXPECT_EQ(config.kafka.partitions, (std::vector<std::uint32_t>{0, 2}));
+  EXPECT_EQ(config.kafka.start.offsets, (std::vector<KafkaOffset>{{"0", 7}}));
+  EXPECT_EQ(config.kafka.idle_after, 5000);
+  EXPECT_EQ(config.kafka.settings.at(0),
+            (KafkaSetting{"sasl.password", "P", KafkaSetting::From::environment}));
+  EXPECT_EQ(parse_config(write_config(config), "again"), config);
+  for (const char* start : {R"("latest")", R"({"time": "2024-01-01T00:00:00Z"})"}) {
+    const PipelineConfig other = parse(with(kafka(), "/stream/source/start", json::parse(start)));
+    EXPECT_EQ(parse_config(write_config(other), "again"), other);
+  }
+  EXPECT_THAT(write_config(parse(minimal())), Not(HasSubstr("bootstrap")));
+}
+
+TEST(Config, WhatCannotBeReadFromKafkaIsNamed) {
+  json config = kafka();
+  config["stream"]["source"]["kafka"] = {{"sasl.password", "hunter2"},
+                                         {"auto.offset.reset", "latest"}};
+  config["stream"]["source"]["topic"] = "a b";
+  config["stream"]["source"]["start"] = {{"offsets", {{"first", 1}}}};
+  config["stream"]["source"]["label_topic"] = "labels";
+  config["stream"]["source"].erase("bootstrap");
+  const std::string found = problems(config);
+  EXPECT_THAT(found, AllOf(HasSubstr("kafka.sasl.password: is a secret"),
+                           HasSubstr("kafka.auto.offset.reset: is Freshet's own"),
+                           HasSubstr("source.topic: found \"a b\""),
+                           HasSubstr("expected a partition's number"),
+                           HasSubstr("label_topic: expected only with stream.label.known"),
+                           HasSubstr("source.bootstrap: found none")));
+  EXPECT_THAT(found, Not(HasSubstr("hunter2")));
+  EXPECT_THAT(problems(with(minimal(), "/stream/source", {{"topic", "t"}})),
+              HasSubstr("stream.source.topic: expected only with kind \"kafka\""));
+}
+
 TEST(Config, WhatIsWrittenReadsBackToAnEqualConfig) {
   std::size_t examples = 0;
   for (const auto& entry : std::filesystem::directory_iterator(source_folder() + "/examples")) {
@@ -291,7 +335,7 @@ TEST(Config, WhatIsWrittenReadsBackToAnEqualConfig) {
     EXPECT_EQ(config_hash(again), config_hash(config));
     EXPECT_TRUE(differences(config, again).empty());
   }
-  EXPECT_EQ(examples, 6U);
+  EXPECT_EQ(examples, 7U);
 }
 
 TEST(Config, EveryUnusualValueSurvivesWriting) {
