@@ -23,6 +23,7 @@ constexpr std::chrono::milliseconds kViewEvery{150};  // while something moves
 constexpr std::chrono::milliseconds kRestEvery{1000};
 constexpr std::chrono::milliseconds kIdle{50};
 constexpr std::size_t kMostSegments = 16;  // between two looks at commands
+constexpr std::chrono::milliseconds kFeedLookEvery{500};
 constexpr std::size_t kIngestChunk = 4096;
 constexpr std::uint64_t kMostLead = 262'144;  // records that a feed is ahead of the pipeline
 
@@ -140,6 +141,11 @@ std::optional<std::string> ServedPipeline::feed_failure() const {
   return feed_failure_;
 }
 
+SourceState ServedPipeline::feed_state() const {
+  const std::lock_guard lock(mutex_);
+  return feed_state_;
+}
+
 void ServedPipeline::check_running() const {
   if (const auto why = failure()) throw Error(ErrorKind::unavailable, *why);
 }
@@ -165,7 +171,6 @@ std::unique_ptr<Source> ServedPipeline::open_feed(std::size_t index) {
   } else if (feed_.inputs.empty() && config.source_kind == "kafka" && index == 0) {
     KafkaReading reading;
     reading.group = kafka_group(name_);
-    reading.notice = feed_.notice;
     source = kafka_source(config.kafka, schema_, log.all_progress(), std::move(reading));
   } else if (index < feed_.inputs.size()) {
     const InputSpec& input = feed_.inputs[index];
@@ -194,12 +199,14 @@ void ServedPipeline::ingest_loop() {
         if (!feed) feed = open_feed(next++);
         feeding = feed != nullptr;
         if (feed) fed = ingest.pump(*feed, kIngestChunk);
+        note_feed_state(feed.get());
         if (fed == PollStatus::ended) feed.reset();
       } catch (const Error& error) {
         // An input that can't be read ends; what is pushed goes on.
         if (error.kind() == ErrorKind::unavailable) throw;
         note_feed_failure(error.what());
         feeding = false;
+        feed.reset();
       }
     }
     pushed_.wait_at_most(!feeding                   ? kIdle
@@ -213,6 +220,14 @@ void ServedPipeline::ingest_loop() {
     }
     woken_.notify_all();
   }
+}
+
+void ServedPipeline::note_feed_state(const Source* feed) {
+  if (feed == nullptr || Clock::now() < feed_looked_at_ + kFeedLookEvery) return;
+  feed_looked_at_ = Clock::now();
+  SourceState state = feed->state();
+  const std::lock_guard lock(mutex_);
+  feed_state_ = std::move(state);
 }
 
 void ServedPipeline::note_feed_failure(const std::string& what) {

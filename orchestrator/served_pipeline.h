@@ -27,8 +27,6 @@ namespace freshet {
 struct FeedOptions {
   std::vector<InputSpec> inputs;  ///< files, one after another
   double speed = 0;               ///< records a second at most; 0: as fast as they come
-  /// Hears, on the ingest thread, of brokers lost and found again.
-  std::function<void(const std::string&)> notice;
 };
 
 /// A pipeline that runs in a service: an ingest thread appends what is pushed and what its sources
@@ -84,6 +82,8 @@ class ServedPipeline {
   std::optional<std::string> failure() const;
   /// Why the input that feeds it ended before its time; what is pushed goes on.
   std::optional<std::string> feed_failure() const;
+  /// How the source that feeds it stood, at most a second ago.
+  SourceState feed_state() const;
   /// Records that wait to be appended, and their bytes.
   std::size_t queued() const { return pushed_.waiting(); }
   std::size_t queued_bytes() const { return pushed_.waiting_bytes(); }
@@ -101,6 +101,7 @@ class ServedPipeline {
   RunKnobs knobs();
   void ingest_loop();
   std::unique_ptr<Source> open_feed(std::size_t index);
+  void note_feed_state(const Source* feed);
   void note_feed_failure(const std::string& what);
   void pipeline_loop(const std::stop_token& stop);
   void go_through(const std::stop_token& stop);
@@ -138,11 +139,13 @@ class ServedPipeline {
 
   mutable std::mutex mutex_;
   std::condition_variable_any woken_;
-  std::deque<Job> jobs_;                      ///< under mutex_
-  bool closed_ = false;                       ///< under mutex_: takes no more jobs
-  std::shared_ptr<const PipelineView> view_;  ///< under mutex_
-  std::optional<std::string> failure_;        ///< under mutex_
-  std::optional<std::string> feed_failure_;   ///< under mutex_
+  std::deque<Job> jobs_;                                  ///< under mutex_
+  bool closed_ = false;                                   ///< under mutex_: takes no more jobs
+  std::shared_ptr<const PipelineView> view_;              ///< under mutex_
+  std::optional<std::string> failure_;                    ///< under mutex_
+  std::optional<std::string> feed_failure_;               ///< under mutex_
+  SourceState feed_state_;                                ///< under mutex_
+  std::chrono::steady_clock::time_point feed_looked_at_;  ///< the ingest thread's
 
   std::jthread ingest_;  ///< joined by the pipeline thread
   std::jthread thread_;

@@ -279,7 +279,7 @@ void KafkaClient::assign(const std::vector<KafkaPartition>& partitions) {
   for (const KafkaPartition& partition : partitions) {
     rd_kafka_queue_t* queue = rd_kafka_queue_get_partition(
         client_, partition.topic.c_str(), static_cast<std::int32_t>(partition.partition));
-    if (queue == nullptr) throw Error(ErrorKind::unavailable, "Kafka: no queue of a partition");
+    if (queue == nullptr) throw Error(ErrorKind::conflict, "Kafka: no queue of a partition");
     queues_.push_back(queue);
     // Its own queue: librdkafka's default is one for all.
     rd_kafka_queue_forward(queue, nullptr);
@@ -288,8 +288,8 @@ void KafkaClient::assign(const std::vector<KafkaPartition>& partitions) {
   }
   const auto error = rd_kafka_assign(client_, list_of(partitions).get());
   if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    throw Error(ErrorKind::unavailable, fmt::format("Kafka: the partitions can't be assigned: {}",
-                                                    rd_kafka_err2str(error)));
+    throw Error(ErrorKind::conflict, fmt::format("Kafka: the partitions can't be assigned: {}",
+                                                 rd_kafka_err2str(error)));
   }
 }
 

@@ -61,6 +61,21 @@ class KafkaSource : public Source {
     return all;
   }
 
+  SourceState state() const override {
+    SourceState state;
+    state.trouble = client_->trouble();
+    if (state.trouble.empty() && partitions_.empty()) state.trouble = "not connected yet";
+    for (std::size_t i = 0; i < partitions_.size(); ++i) {
+      const PartitionReader& partition = *partitions_[i];
+      const std::int64_t end = client_->known_end(i);
+      if (!partition.known() || end < 0) continue;
+      const std::uint64_t next = partition.progress().offset;
+      state.parts.push_back(
+          {partition.progress().name, next, std::max(next, static_cast<std::uint64_t>(end))});
+    }
+    return state;
+  }
+
  private:
   PollStatus try_poll(std::size_t max_records, RecordSink& sink, std::size_t& given) {
     client_->serve();

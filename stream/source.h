@@ -44,6 +44,18 @@ enum class PollStatus {
   ended,  ///< nothing will follow
 };
 
+/// How a source that others feed stands now; nothing is decided by it.
+struct SourceState {
+  struct Part {
+    std::string input;       ///< as its progress is named
+    std::uint64_t next = 0;  ///< to be read next
+    std::uint64_t end = 0;   ///< where it ended when its broker was last heard of
+  };
+
+  std::string trouble;  ///< why nothing comes; empty: all is well
+  std::vector<Part> parts;
+};
+
 /// Reads one input, decodes and validates each record against the schema, and hands it to a sink.
 /// Bad records go to `RecordSink::bad` and never end the input. Used by one thread.
 class Source {
@@ -60,6 +72,9 @@ class Source {
   /// Where to go on after the last record handed over: one for each input (a merged source has
   /// two).
   virtual std::vector<SourceProgress> progress() const = 0;
+
+  /// Files have none.
+  virtual SourceState state() const { return {}; }
 };
 
 }  // namespace freshet

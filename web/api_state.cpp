@@ -62,12 +62,23 @@ std::unique_ptr<EventLog> open_log(Service& service, const ServedPipeline& pipel
 json sources_json(const ServedPipeline& pipeline, const EventLog& log) {
   json sources = json::array();
   const auto failure = pipeline.feed_failure();
+  const SourceState state = pipeline.feed_state();
   for (const SourceProgress& input : log.all_progress()) {
+    const bool partition = input.name.starts_with("kafka:");
+    std::string detail = failure.value_or(state.trouble);
+    for (const SourceState::Part& part : state.parts) {
+      if (!detail.empty() || part.input != input.name) continue;
+      detail = fmt::format("{} behind, next offset {}", part.end - part.next, part.next);
+    }
     sources.push_back({{"name", input.name},
-                       {"kind", input.name == "demo" ? "demo" : "file"},
-                       {"state", failure ? "failed" : "read"},
+                       {"kind", partition              ? "kafka"
+                                : input.name == "demo" ? "demo"
+                                                       : "file"},
+                       {"state", failure                  ? "failed"
+                                 : !state.trouble.empty() ? "waiting"
+                                                          : "read"},
                        {"read", input.records},
-                       {"detail", failure.value_or("")}});
+                       {"detail", detail}});
   }
   const std::size_t waiting = pipeline.queued();
   sources.push_back({{"name", "http"},

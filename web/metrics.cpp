@@ -160,6 +160,28 @@ void add_split_figures(const std::vector<Looked>& all, std::vector<MetricFamily>
   families.push_back(loss.take());
 }
 
+void add_sources(const std::vector<Looked>& all, std::vector<MetricFamily>& families) {
+  Family lag("freshet_source_lag_records",
+             "Records of a Kafka partition that are not in the log yet.", MetricType::Gauge);
+  Family offset("freshet_source_next_offset", "A Kafka partition's offset to be read next.",
+                MetricType::Gauge);
+  Family trouble("freshet_source_in_trouble",
+                 "1 if the source gives nothing: a broker that can't be reached, or a failure.",
+                 MetricType::Gauge);
+  for (const Looked& one : all) {
+    const SourceState state = one.pipeline->feed_state();
+    for (const SourceState::Part& part : state.parts) {
+      lag.add(one.with("input", part.input.c_str()), real(part.end - part.next));
+      offset.add(one.with("input", part.input.c_str()), real(part.next));
+    }
+    const bool troubled = !state.trouble.empty() || one.pipeline->feed_failure();
+    trouble.add(one.labels, troubled ? 1 : 0);
+  }
+  families.push_back(lag.take());
+  families.push_back(offset.take());
+  families.push_back(trouble.take());
+}
+
 void add_times(const std::vector<Looked>& all, std::vector<MetricFamily>& families) {
   struct Timed {
     const char* name;
@@ -223,6 +245,7 @@ std::string ServiceMetrics::text() const {
   add_figures(all, kCounters, MetricType::Counter, families);
   add_figures(all, kGauges, MetricType::Gauge, families);
   add_split_figures(all, families);
+  add_sources(all, families);
   add_times(all, families);
   for (MetricFamily& family : requests_->registry.Collect()) families.push_back(std::move(family));
   std::erase_if(families, [](const MetricFamily& family) { return family.metric.empty(); });

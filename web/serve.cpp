@@ -13,6 +13,7 @@
 #include <cstdlib>
 #include <exception>
 #include <fstream>
+#include <map>
 #include <memory>
 #include <set>
 #include <thread>
@@ -76,7 +77,7 @@ std::string operator_token(const ServeOptions& options, TokenStore& store) {
   return token;
 }
 
-std::vector<ServedConfig> served_configs(const ServeOptions& options, const ServerLog& log) {
+std::vector<ServedConfig> served_configs(const ServeOptions& options) {
   std::vector<ServedConfig> configs;
   for (const PipelineConfig& config : options.configs) {
     const bool twice = std::any_of(configs.begin(), configs.end(), [&](const ServedConfig& other) {
@@ -86,8 +87,7 @@ std::vector<ServedConfig> served_configs(const ServeOptions& options, const Serv
       throw Error(ErrorKind::invalid,
                   fmt::format("two config files are of pipeline \"{}\"", config.pipeline));
     }
-    const auto notice = [&log](const std::string& text) { log.warn(text); };
-    configs.push_back({config.pipeline, config, {{}, options.speed, notice}});
+    configs.push_back({config.pipeline, config, {{}, options.speed}});
   }
   if (options.inputs.empty()) return configs;
   if (configs.size() != 1) {
@@ -162,13 +162,13 @@ void yield_to_requests() {
   }
 }
 
-std::unique_ptr<Service> start_service(const ServeOptions& options, const ServerLog& log) {
+std::unique_ptr<Service> start_service(const ServeOptions& options) {
   std::unique_ptr<Service> service;
   std::exception_ptr error;
   std::thread([&] {
     yield_to_requests();
     try {
-      service = std::make_unique<Service>(options.workspace, served_configs(options, log));
+      service = std::make_unique<Service>(options.workspace, served_configs(options));
     } catch (...) {
       error = std::current_exception();
     }
@@ -186,12 +186,27 @@ void log_failures(const Service& service, const ServerLog& log, std::set<std::st
   }
 }
 
+// Brokers lost and found again.
+void log_troubles(const Service& service, const ServerLog& log,
+                  std::map<std::string, std::string>& troubles) {
+  for (const auto& pipeline : service.pipelines()) {
+    const std::string trouble = pipeline->feed_state().trouble;
+    std::string& before = troubles[pipeline->name()];
+    if (trouble == before) continue;
+    log.warn(fmt::format("pipeline {}: {}", pipeline->name(),
+                         trouble.empty() ? "its source gives records again" : trouble));
+    before = trouble;
+  }
+}
+
 void wait_for_stop(const Service& service, TokenStore& store, const std::string& token,
                    Tokens& tokens, const ServerLog& log) {
   std::set<std::string> logged;
+  std::map<std::string, std::string> troubles;
   while (!stop_requested) {
     std::this_thread::sleep_for(kTurn);
     log_failures(service, log, logged);
+    log_troubles(service, log, troubles);
     if (!store.changed()) continue;
     try {
       load_tokens(store, token, tokens);
@@ -206,7 +221,7 @@ void wait_for_stop(const Service& service, TokenStore& store, const std::string&
 int serve(const ServeOptions& options) {
   const auto [address, port] = parse_listen(options.listen);
   const ServerLog log(options.log_format);
-  const std::unique_ptr<Service> started = start_service(options, log);
+  const std::unique_ptr<Service> started = start_service(options);
   Service& service = *started;
   TokenStore store(options.workspace);
   const std::string token = operator_token(options, store);

@@ -18,6 +18,8 @@
 #include <stdexcept>
 #include <thread>
 
+#include "web/certificate.h"
+
 namespace freshet {
 
 namespace fs = std::filesystem;
@@ -76,15 +78,31 @@ void check(rd_kafka_error_t* error) {
   fail(text);
 }
 
-std::string server_properties(int port, int controller_port, const std::string& folder) {
+std::string one_line(const std::string& file) {
+  std::ifstream in(file);
+  std::string text;
+  for (std::string line; std::getline(in, line);) text += line + " \\\n";
+  return text;
+}
+
+std::string server_properties(int port, int controller_port, int sasl_port, int tls_port,
+                              const std::string& folder) {
   return fmt::format(R"(process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{1}
-listeners=PLAINTEXT://127.0.0.1:{0},CONTROLLER://127.0.0.1:{1}
-advertised.listeners=PLAINTEXT://127.0.0.1:{0}
+listeners=PLAINTEXT://127.0.0.1:{0},CONTROLLER://127.0.0.1:{1},\
+  SASL://127.0.0.1:{3},TLS://127.0.0.1:{4}
+advertised.listeners=PLAINTEXT://127.0.0.1:{0},SASL://127.0.0.1:{3},TLS://127.0.0.1:{4}
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL:SASL_PLAINTEXT,TLS:SSL
+sasl.enabled.mechanisms=PLAIN
+listener.name.sasl.plain.sasl.jaas.config=\
+  org.apache.kafka.common.security.plain.PlainLoginModule required \
+  user_freshet="right";
+ssl.keystore.type=PEM
+ssl.keystore.certificate.chain={5}
+ssl.keystore.key={6}
 log.dirs={2}/data
 offsets.topic.replication.factor=1
 offsets.topic.num.partitions=1
@@ -96,7 +114,8 @@ log.cleaner.dedupe.buffer.size=1048577
 auto.create.topics.enable=false
 message.max.bytes=4000000
 )",
-                     port, controller_port, folder);
+                     port, controller_port, folder, sasl_port, tls_port,
+                     one_line(folder + "/certificate.pem"), one_line(folder + "/key.pem"));
 }
 
 }  // namespace
@@ -104,15 +123,18 @@ message.max.bytes=4000000
 Broker::Broker(const std::string& version)
     : jars_(fmt::format("{}/jars-{}", FRESHET_KAFKA_FOLDER, version)),
       port_(free_port()),
-      controller_port_(free_port()) {
+      controller_port_(free_port()),
+      sasl_port_(free_port()),
+      tls_port_(free_port()) {
   if (std::system("command -v java >/dev/null") != 0) fail("there is no java");
   if (std::system(fmt::format("{}/jars.sh {} {}", FRESHET_KAFKA_SOURCE, version, jars_).c_str())) {
     fail("its jars can't be had");
   }
   std::string pattern = (fs::temp_directory_path() / "freshet-kafka-XXXXXX").string();
   folder_ = ::mkdtemp(pattern.data());
+  write_certificate(certificate(), folder_ + "/key.pem", "IP:127.0.0.1");
   std::ofstream(folder_ + "/server.properties")
-      << server_properties(port_, controller_port_, folder_);
+      << server_properties(port_, controller_port_, sasl_port_, tls_port_, folder_);
   const std::string format = fmt::format(
       "java -cp '{}/*' kafka.tools.StorageTool format -t {} -c {}/server.properties "
       ">{}/format.log 2>&1",
@@ -133,6 +155,9 @@ Broker::~Broker() {
 }
 
 std::string Broker::address() const { return fmt::format("127.0.0.1:{}", port_); }
+
+std::string Broker::sasl_address() const { return fmt::format("127.0.0.1:{}", sasl_port_); }
+std::string Broker::tls_address() const { return fmt::format("127.0.0.1:{}", tls_port_); }
 
 void Broker::launch() {
   const std::string jars = jars_ + "/*";

@@ -19,6 +19,10 @@ class Broker {
   Broker& operator=(const Broker&) = delete;
 
   std::string address() const;
+  /// Listeners for user "freshet" with password "right", and for TLS by `certificate()`.
+  std::string sasl_address() const;
+  std::string tls_address() const;
+  std::string certificate() const { return folder_ + "/certificate.pem"; }
   void stop();   ///< SIGTERM, and waits
   void start();  ///< and waits until it answers
   void create_topic(const std::string& name, int partitions);
@@ -34,6 +38,8 @@ class Broker {
   std::string jars_;
   int port_ = 0;
   int controller_port_ = 0;
+  int sasl_port_ = 0;
+  int tls_port_ = 0;
   int process_ = 0;
   rd_kafka_s* admin_ = nullptr;
 };

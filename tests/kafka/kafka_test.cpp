@@ -1,87 +1,21 @@
 // The Kafka source against a real Apache Kafka, one for all tests here.
-#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <cstdlib>
 #include <map>
-#include <memory>
-#include <stdexcept>
+#include <utility>
 
-#include <nlohmann/json.hpp>
-
-#include "kafka/broker.h"
-#include "kafka/reading.h"
-#include "scenario/program.h"
-#include "stream/error.h"
+#include "kafka/fixture.h"
 
 namespace freshet {
 namespace {
 
-using nlohmann::json;
 using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-
-constexpr Millis kBegin = 1'700'000'000'000;
-
-class Kafka : public testing::Test {
- protected:
-  static void SetUpTestSuite() {
-    const char* version = std::getenv("FRESHET_KAFKA_VERSION");
-    try {
-      broker_ = std::make_unique<Broker>(version != nullptr ? version : "3.9.1");
-    } catch (const std::runtime_error& error) {
-      why_not_ = error.what();
-    }
-  }
-  static void TearDownTestSuite() { broker_.reset(); }
-
-  void SetUp() override {
-    if (!broker_) GTEST_SKIP() << "no Apache Kafka: " << why_not_;
-    topic_ = fmt::format("topic-{}", ++topics_);
-  }
-
-  KafkaInput input() const {
-    KafkaInput input;
-    input.bootstrap = broker_->address();
-    input.topic = topic_;
-    input.settings = {{"reconnect.backoff.max.ms", "200", KafkaSetting::From::config}};
-    return input;
-  }
-
-  /// The error that reading to the ends gives.
-  static std::string refusal(Reading& reading) {
-    try {
-      reading.drain();
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "none";
-  }
-
-  void produce(int partition, int begin, int end) {
-    std::vector<Produced> records;
-    for (int n = begin; n < end; ++n) {
-      records.push_back({partition, numbered(partition, n, kBegin + n * kSecond)});
-    }
-    Producer(broker_->address()).send(topic_, records);
-  }
-
-  static std::unique_ptr<Broker> broker_;
-  static std::string why_not_;
-  static int topics_;
-
-  const Schema schema_ = numbered_schema();
-  ScratchFolder folder_;
-  std::string topic_;
-};
-
-std::unique_ptr<Broker> Kafka::broker_;
-std::string Kafka::why_not_;
-int Kafka::topics_ = 0;
 
 TEST_F(Kafka, WhatKcatProducedIsInTheLogOnceInPartitionOrder) {
   if (std::system("command -v kcat >/dev/null") != 0) GTEST_SKIP() << "there is no kcat";
@@ -319,65 +253,32 @@ TEST_F(Kafka, ATopicMadeAnewIsNotTakenForTheOldOne) {
   EXPECT_EQ(reading.log().head(), 10U);
 }
 
-/// The program's config of the same events.
-std::string program_config(const KafkaInput& input) {
-  const json source = {{"kind", "kafka"}, {"bootstrap", input.bootstrap}, {"topic", input.topic}};
-  json config = json::parse(R"({"pipeline": "p", "task": "binary", "stream": {
-    "event": {"time": {"field": "time", "unit": "ms"}, "fields": {"part": "number", "n": "number"}},
-    "label": {"field": "label"}, "out_of_orderness": "1d"},
-    "learners": [{"name": "linear", "network": {"kind": "linear"},
-                  "train": {"optimizer": "sgd", "learning_rate": 0.01}}]})");
-  config["stream"]["source"] = source;
-  return config.dump();
-}
-
-TEST_F(Kafka, ARetentionGapStopsTheProgramUntilItsLossIsAccepted) {
+TEST_F(Kafka, CredentialsAndCertificatesThatAreRefusedAreNamedWithTheBroker) {
   broker_->create_topic(topic_, 1);
-  produce(0, 0, 10);
-  const std::string config = folder_.write("config.json", program_config(input()));
-  const std::string workspace = folder_.path("w");
-  const std::string run = "run " + config + " -w " + workspace;
-  ASSERT_EQ(freshet_program(run).code, 0);
-  produce(0, 10, 20);
-  broker_->delete_records(topic_, 0, 15);
-  const Outcome stopped = freshet_program(run);
-  EXPECT_NE(stopped.code, 0);
-  EXPECT_THAT(stopped.err, AllOf(HasSubstr(topic_ + ", partition 0: offsets 10 to 14 are gone"),
-                                 HasSubstr("freshet events accept-loss " + topic_ + "/0 --to 15")));
-  const Outcome accepted = freshet_program("events accept-loss " + topic_ +
-                                           "/0 --to 15 --reason weekend -w " + workspace);
-  EXPECT_EQ(accepted.code, 0) << accepted.err;
-  ASSERT_EQ(freshet_program(run).code, 0);
-  const json stats = freshet_program("events stats --json -w " + workspace).json();
-  EXPECT_EQ(stats["accepted"], 15);
-  EXPECT_THAT(freshet_program("events dead-letters -w " + workspace).out,
-              HasSubstr("the loss of offsets 10 to 14 was accepted: weekend"));
-}
-
-TEST_F(Kafka, TheProgramKilledAgainAndAgainHasEachRecordOnce) {
-  constexpr int kRecords = 30'000;
-  broker_->create_topic(topic_, 3);
-  for (int part = 0; part < 3; ++part) produce(part, 0, kRecords);
-  const std::string config = folder_.write("config.json", program_config(input()));
-  const std::string workspace = folder_.path("w");
-  const std::string run = "run " + config + " -w " + workspace + " --read-chunk 500";
-  std::uint64_t grown = 0;
-  std::uint64_t head = 0;
-  for (int kill = 0; kill < 8; ++kill) {
-    start_and_kill(run, 400 + 137 * kill % 600);
-    const Outcome stats = freshet_program("events stats --json -w " + workspace);
-    if (stats.code != 0) continue;
-    const auto now = stats.json()["head"].get<std::uint64_t>();
-    if (now > head) ++grown;
-    head = now;
-  }
-  EXPECT_GE(grown, 2U) << "the kills must come in mid-stream";
-  ASSERT_EQ(freshet_program(run).code, 0);
-  const auto log = EventLog::open_reader(workspace + "/pipelines/p/log.db");
-  Schema schema = schema_;
-  std::swap(schema.fields[0], schema.fields[1]);  // in the order of a parsed config's names
-  EXPECT_THAT(numbers_in(*log, schema, 3),
-              ElementsAre(counting(kRecords), counting(kRecords), counting(kRecords)));
+  produce(0, 0, 5);
+  using From = KafkaSetting::From;
+  const auto head = [&](const std::string& name, KafkaInput from) {
+    Reading reading(folder_.path(name), schema_, from);
+    const std::string why = refusal(reading);
+    return why == "none" ? std::to_string(reading.log().head()) : why;
+  };
+  KafkaInput sasl = input();
+  sasl.bootstrap = broker_->sasl_address();
+  sasl.settings = {{"security.protocol", "SASL_PLAINTEXT", From::config},
+                   {"sasl.mechanism", "PLAIN", From::config},
+                   {"sasl.username", "freshet", From::config},
+                   {"sasl.password", folder_.write("password", "right\n"), From::file}};
+  EXPECT_EQ(head("a", sasl), "5");
+  folder_.write("password", "hunter2");
+  EXPECT_THAT(head("b", sasl), AllOf(HasSubstr(sasl.bootstrap), HasSubstr("uthentication failed"),
+                                     testing::Not(HasSubstr("hunter2"))));
+  KafkaInput tls = input();
+  tls.bootstrap = broker_->tls_address();
+  tls.settings = {{"security.protocol", "SSL", From::config},
+                  {"ssl.ca.location", broker_->certificate(), From::config}};
+  EXPECT_EQ(head("c", tls), "5");
+  tls.settings.pop_back();
+  EXPECT_THAT(head("d", tls), AllOf(HasSubstr(tls.bootstrap), HasSubstr("certificate")));
 }
 
 }  // namespace
