@@ -43,7 +43,15 @@ int free_port() {
   return ntohs(address.sin_port);
 }
 
-rd_kafka_t* new_client(const std::string& address, const std::string& transactional_id) {
+/// Counts what was not delivered: a flush doesn't tell.
+void on_delivery(rd_kafka_t* /*client*/, const rd_kafka_message_t* message, void* failures) {
+  if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR && failures != nullptr) {
+    ++*static_cast<int*>(failures);
+  }
+}
+
+rd_kafka_t* new_client(const std::string& address, const std::string& transactional_id,
+                       int* failures = nullptr, bool idempotent = false) {
   rd_kafka_conf_t* conf = rd_kafka_conf_new();
   const auto set = [&](const char* name, const std::string& value) {
     rd_kafka_conf_set(conf, name, value.c_str(), nullptr, 0);
@@ -53,7 +61,10 @@ rd_kafka_t* new_client(const std::string& address, const std::string& transactio
   set("reconnect.backoff.max.ms", "200");
   set("linger.ms", "5");
   set("message.max.bytes", "4000000");
+  if (idempotent) set("enable.idempotence", "true");  // or retries change the order
   if (!transactional_id.empty()) set("transactional.id", transactional_id);
+  rd_kafka_conf_set_opaque(conf, failures);
+  rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
   std::array<char, 256> why{};
   rd_kafka_t* client = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why.data(), why.size());
   if (client == nullptr) fail(why.data());
@@ -235,7 +246,7 @@ void Broker::delete_records(const std::string& topic, int partition, std::int64_
 }
 
 Producer::Producer(const std::string& address, const std::string& transactional_id)
-    : client_(new_client(address, transactional_id)) {
+    : client_(new_client(address, transactional_id, &failures_, true)) {
   if (!transactional_id.empty()) check(rd_kafka_init_transactions(client_, kPatience));
 }
 
@@ -261,6 +272,7 @@ void Producer::send(const std::string& topic, const std::vector<Produced>& recor
     }
   }
   if (rd_kafka_flush(client_, kPatience) != RD_KAFKA_RESP_ERR_NO_ERROR) fail("not acknowledged");
+  if (failures_ > 0) fail(fmt::format("{} records were not delivered", failures_));
 }
 
 void Producer::begin() { check(rd_kafka_begin_transaction(client_)); }

@@ -67,6 +67,7 @@ class Producer {
   void abort();
 
  private:
+  int failures_ = 0;
   rd_kafka_s* client_;
 };
 

@@ -79,6 +79,10 @@ TEST_F(Kafka, TheProgramKilledAgainAndAgainHasEachRecordOnce) {
   const auto log = EventLog::open_reader(workspace + "/pipelines/p/log.db");
   Schema schema = schema_;
   std::swap(schema.fields[0], schema.fields[1]);  // in the order of a parsed config's names
+  for (const SourceProgress& at : log->all_progress()) {
+    EXPECT_EQ(at.offset, static_cast<std::uint64_t>(kRecords)) << at.name;
+    EXPECT_EQ(at.records, static_cast<std::uint64_t>(kRecords)) << at.name;
+  }
   EXPECT_THAT(numbers_in(*log, schema, 3),
               ElementsAre(counting(kRecords), counting(kRecords), counting(kRecords)));
 }
