@@ -23,7 +23,6 @@ using std::chrono::milliseconds;
 constexpr milliseconds kWait{20};
 constexpr milliseconds kFirstAttempt{200};
 constexpr milliseconds kLongestAttempt{1000};
-constexpr milliseconds kBetweenAttempts{1000};
 constexpr std::chrono::seconds kCommitEvery{5};
 constexpr std::chrono::seconds kCountEvery{30};
 
@@ -153,7 +152,7 @@ class KafkaSource : public Source {
       return true;
     }
     attempt_ = std::min(2 * attempt_, kLongestAttempt);
-    next_attempt_ = Clock::now() + kBetweenAttempts;
+    next_attempt_ = Clock::now() + attempt_;
     const milliseconds limit = reading_.give_up_after;
     if (!was_connected_ && limit.count() > 0 && Clock::now() - begun_ > limit) {
       throw Error(ErrorKind::unavailable,
