@@ -284,9 +284,10 @@ int produce_by_kcat(const std::string& address, const std::string& topic, int pa
   std::string pattern = (fs::temp_directory_path() / "freshet-lines-XXXXXX").string();
   ::close(::mkstemp(pattern.data()));
   std::ofstream(pattern) << lines;
-  const int status = std::system(
-      fmt::format("kcat -q -b {} -t {} -p {} -P -l {}", address, topic, partition, pattern)
-          .c_str());
+  const int status =
+      std::system(fmt::format("kcat -q -b {} -X enable.idempotence=true -t {} -p {} -P -l {}",
+                              address, topic, partition, pattern)
+                      .c_str());
   fs::remove(pattern);
   return status;
 }
