@@ -18,7 +18,6 @@ using nlohmann::json;
 
 constexpr std::size_t kBefore = 4000;
 constexpr std::size_t kEvents = 5000;
-const std::string kPipeline = "/api/v1/pipelines/turning";
 
 std::string own_config() {
   json config = json::parse(served_config());
@@ -38,16 +37,6 @@ class OwnFeaturesServed : public ::testing::Test {
 
   ServedProgram start() const { return ServedProgram(config_ + " -w " + workspace_); }
 
-  static json settled(const ServedProgram& served, std::size_t position) {
-    json state;
-    for (int tries = 0; tries < 500; ++tries) {
-      state = served.get(kPipeline).json();
-      if (state.at("position") >= position) break;
-      std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    }
-    EXPECT_GE(state.at("position"), position);
-    return state;
-  }
   static void promote(const ServedProgram& served, int version) {
     const std::string etag = served.get(kPipeline).headers.at("etag");
     const Reply reply = served.post(

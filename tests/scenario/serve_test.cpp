@@ -17,7 +17,6 @@ using nlohmann::json;
 using ::testing::HasSubstr;
 
 constexpr std::size_t kEvents = 9000;
-const std::string kPipeline = "/api/v1/pipelines/turning";
 
 class Serve : public ::testing::Test {
  protected:
@@ -31,17 +30,6 @@ class Serve : public ::testing::Test {
 
   Reply append(const ServedProgram& served, std::size_t begin, std::size_t end) const {
     return served.post(kPipeline + "/events", joined(events_, begin, end));
-  }
-
-  /// How it stands once it has gone through the log records below `position`.
-  static json settled(const ServedProgram& served, std::size_t position) {
-    json state;
-    for (int tries = 0; tries < 500; ++tries) {
-      state = served.get(kPipeline).json();
-      if (state.at("position") >= position) break;
-      std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    }
-    return state;
   }
 
   std::string replayed(const std::string& config) const {

@@ -1,6 +1,7 @@
 #include "scenario/service.h"
 
 #include <fmt/format.h>
+#include <gtest/gtest.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -116,6 +117,17 @@ std::vector<std::string> served_events(std::size_t events) {
     lines.push_back(event.dump());
   }
   return lines;
+}
+
+nlohmann::json settled(const ServedProgram& served, std::size_t position) {
+  nlohmann::json state;
+  for (int tries = 0; tries < 500; ++tries) {
+    state = served.get(kPipeline).json();
+    if (state.at("position") >= position) break;
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  EXPECT_GE(state.at("position"), position);
+  return state;
 }
 
 }  // namespace freshet

@@ -54,5 +54,9 @@ class ServedProgram {
 /// them from 0.
 std::string served_config();
 std::vector<std::string> served_events(std::size_t events);
+/// Where the API has its pipeline.
+inline const std::string kPipeline = "/api/v1/pipelines/turning";
+/// How it stands once it has gone through the log records below `position`; a failure after 10 s.
+nlohmann::json settled(const ServedProgram& served, std::size_t position);
 
 }  // namespace freshet
