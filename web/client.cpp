@@ -154,8 +154,10 @@ class HttpOwner : public Owner {
   }
 
   Error unreachable(httplib::Error error) const {
+    // Newer versions have an error of its own for the name, which older headers do not know.
     if (error == httplib::Error::SSLServerVerification ||
-        error == httplib::Error::SSLLoadingCerts) {
+        error == httplib::Error::SSLLoadingCerts ||
+        httplib::to_string(error) == "SSL server hostname verification failed") {
       return {ErrorKind::unavailable,
               fmt::format("{}: the server's certificate is not trusted, or names another address; "
                           "--ca FILE or FRESHET_CA says which one to trust",
