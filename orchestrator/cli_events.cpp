@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <memory>
 
 #include <CLI/CLI.hpp>
@@ -270,15 +271,23 @@ void add_event_commands(CLI::App& app, Command& chosen, const FindOwner& find_ow
   };
   add("stats", "Counts, and how far each input was read", stats);
   const auto [tail_sub, tail_args] = add("tail", "The newest records, as JSON lines", tail);
-  tail_sub->add_option("-n,--limit", tail_args->limit, "How many")->capture_default_str();
+  const CLI::Range some(
+      1, 1'000'000'000);  // as typed: read as an unsigned number, -1 would be the most
+  tail_sub->add_option("-n,--limit", tail_args->limit, "How many")
+      ->capture_default_str()
+      ->check(some);
   const auto [dead_sub, dead_args] =
       add("dead-letters", "Records that were refused, newest first, with the reason", dead_letters);
-  dead_sub->add_option("-n,--limit", dead_args->limit, "How many")->capture_default_str();
+  dead_sub->add_option("-n,--limit", dead_args->limit, "How many")
+      ->capture_default_str()
+      ->check(some);
   dead_sub->add_flag("--late", dead_args->late, "The events that came too late instead");
   const auto [loss_sub, loss_args] =
       add("accept-loss", "Goes on in a Kafka partition where records are gone", accept_loss);
   loss_sub->add_option("partition", loss_args->partition, "TOPIC/PARTITION")->required();
-  loss_sub->add_option("--to", loss_args->to, "The offset to go on at")->required();
+  loss_sub->add_option("--to", loss_args->to, "The offset to go on at")
+      ->required()
+      ->check(CLI::Range(std::int64_t{0}, std::numeric_limits<std::int64_t>::max()));
   loss_sub->add_option("--reason", loss_args->reason, "Why that is right; it is kept")->required();
   const auto [append_sub, append_args] = add(
       "append", "Adds events to the log: a running server's, or without running the pipeline",

@@ -126,6 +126,17 @@ TEST(CommandLine, AVersionIsANumberFromOneOn) {
   }
 }
 
+TEST(CommandLine, ALimitIsANumberFromOneOn) {
+  for (const char* limit : {"-1", "0", "many"}) {
+    for (const char* command : {"tail", "dead-letters"}) {
+      const Outcome outcome =
+          freshet_program(fmt::format("events {} -w none --limit={}", command, limit));
+      EXPECT_EQ(outcome.code, 2) << command << ' ' << limit;
+      EXPECT_THAT(outcome.err, HasSubstr(limit));
+    }
+  }
+}
+
 TEST(CommandLine, ASpeedIsANumberAboveZero) {
   for (const char* speed : {"nan", "inf", "-inf", "0", "-5", "1e999", "fast"}) {
     for (const char* command : {"serve -w none", "demo --exit -w none"}) {
