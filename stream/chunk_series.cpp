@@ -48,9 +48,9 @@ void put_chunk(SQLite::Statement& insert, const std::pair<std::int64_t, std::uin
 
 ChunkFile::ChunkFile(const std::string& path, bool read_only)
     : path_(path), database_(open_database(path, read_only, kPageBytes, JournalMode::rollback)) {
-  // A batch larger than the cache would lock readers out before its commit.
-  if (!read_only) database_.exec(fmt::format("PRAGMA cache_size=-{}", 3 * kPendingBytes / 2048));
   guarded(path_, [&] {
+    // A batch larger than the cache would lock readers out before its commit.
+    if (!read_only) database_.exec(fmt::format("PRAGMA cache_size=-{}", 3 * kPendingBytes / 2048));
     const int format = database_.execAndGet("PRAGMA user_version").getInt();
     if (format == 0 && !read_only) {
       WriteTransaction transaction(database_);
