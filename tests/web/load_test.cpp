@@ -21,6 +21,12 @@ using namespace std::chrono_literals;
 using ::testing::HasSubstr;
 using Clock = std::chrono::steady_clock;
 
+#ifdef __SANITIZE_THREAD__
+constexpr auto kSoon = 10s;  // its checks make all ten times slower
+#else
+constexpr auto kSoon = 1s;
+#endif
+
 void add_get(RouteTable& routes, const std::string& pattern, Route::Handler handler) {
   Route route;
   route.method = "GET";
@@ -40,7 +46,7 @@ TEST(Load, SlowClientsHoldUpNobody) {
   for (int i = 0; i < 20; ++i) {
     const auto begin = Clock::now();
     EXPECT_EQ(status_of(served.get("/livez")), 200);
-    EXPECT_LT(Clock::now() - begin, 1s);
+    EXPECT_LT(Clock::now() - begin, kSoon);
   }
 }
 
@@ -83,7 +89,7 @@ TEST(Load, AFloodOfConnectionsKeepsOutNobodyAndLeavesTheServerWell) {
       if (i % 500 != 499) continue;
       const auto begin = Clock::now();
       EXPECT_EQ(status_of(served.get("/livez")), 200) << i;
-      EXPECT_LT(Clock::now() - begin, 1s) << i;
+      EXPECT_LT(Clock::now() - begin, kSoon) << i;
     }
     const std::string sent_away = flood.front().receive();
     EXPECT_EQ(status_of(sent_away), 503);

@@ -108,6 +108,12 @@ class Served {
   Tokens tokens;
   Access access;
   RouteTable routes;
+
+ private:
+  mutable std::mutex mutex_;
+  std::string log_;  // the server's threads write to it until they have ended
+
+ public:
   std::unique_ptr<Server> server;
 
  private:
@@ -149,9 +155,6 @@ class Served {
     });
     add_login_route(routes, access);
   }
-
-  mutable std::mutex mutex_;
-  std::string log_;
 };
 
 }  // namespace freshet
