@@ -10,6 +10,7 @@
 
 #include "stream/event_log_tables.h"
 #include "stream/log_progress.h"
+#include "stream/log_seen_ids.h"
 #include "stream/record_batch.h"
 #include "stream/sha256.h"
 #include "stream/sqlite.h"
@@ -20,7 +21,7 @@ namespace {
 
 constexpr int kPageBytes = 16384;
 constexpr std::size_t kRawBytes = 4096;
-constexpr std::size_t kVerifiedOnOpen = 4;
+constexpr int kVerifiedOnOpen = 4;
 
 std::int64_t signed_of(std::uint64_t value) { return static_cast<std::int64_t>(value); }
 std::uint64_t unsigned_of(const SQLite::Column& column) {
@@ -103,6 +104,7 @@ class SqliteEventLog : public EventLog {
       put_letters("dead_letters", batch.dead_letters);
       put_letters("late_events", batch.late);
       put_counts(batch);
+      if (batch.seen) put_seen(database_, *batch.seen, batch.forget_before);
       progress_.put(database_, batch.progress, path_);
       transaction.commit();
       progress_.stored(batch.progress);
@@ -137,6 +139,13 @@ class SqliteEventLog : public EventLog {
   std::uint64_t ordinals() const override {
     const IngestCounts c = counts();
     return c.accepted + c.duplicates + c.late + c.dead_letters;
+  }
+
+  std::uint64_t seen_ids() const override {
+    return guarded(path_, [&] { return count_seen(database_); });
+  }
+  void seen(const std::function<void(const SeenStretch&)>& each) const override {
+    guarded(path_, [&] { read_seen(database_, path_, each); });
   }
 
   std::optional<SourceProgress> progress(const std::string& name) const override {
@@ -178,6 +187,7 @@ class SqliteEventLog : public EventLog {
     };
     std::vector<Extent> all;
     try {
+      seen([](const SeenStretch&) {});
       all = extents();
     } catch (const Error& error) {
       found(error);
@@ -235,14 +245,14 @@ class SqliteEventLog : public EventLog {
     });
   }
 
+  // Batch by batch from the head down: a start takes no longer for a longer log.
   void verify_tail() {
-    const std::vector<Extent> all = extents();
-    for (const Extent& extent : all) {
-      if (extent.first != head_) throw gap(head_.load(), extent.first);
-      head_ += extent.count;
-    }
-    for (std::size_t i = all.size() - std::min(all.size(), kVerifiedOnOpen); i < all.size(); ++i) {
-      load(all[i].first);
+    head_ = query_head();
+    std::uint64_t end = head_;
+    for (int i = 0; i < kVerifiedOnOpen && end > 0; ++i) {
+      const auto held = load(end - 1);
+      if (held->end() != end) throw gap(held->end(), end);
+      end = held->first();
     }
   }
 

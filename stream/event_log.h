@@ -10,7 +10,9 @@
 #include <vector>
 
 #include "stream/record_batch.h"
+#include "stream/seen_ids.h"
 #include "stream/source.h"
+#include "stream/watermark.h"
 
 namespace freshet {
 
@@ -39,6 +41,9 @@ struct LogBatch {
   std::vector<DeadLetter> late;  ///< kept like dead letters, in a table of their own
   std::uint64_t duplicates = 0;
   std::vector<SourceProgress> progress;  ///< of each input read; replaces what stands by name
+  /// The ids of the records since the last stretch, up to the head that this batch makes.
+  std::optional<SeenStretch> seen;
+  Millis forget_before = Watermark::kNone;  ///< with `seen`: stretches of older ids alone go
 };
 
 /// A pipeline's durable, append-only, totally ordered log: one SQLite file, format in
@@ -51,8 +56,8 @@ struct LogBatch {
 /// append that throws has added nothing.
 class EventLog {
  public:
-  /// Opens or creates the log for writing; checks that no position is missing and verifies the last
-  /// batches. `description` is stored at creation and must match after, else Error{conflict} (it
+  /// Opens or creates the log for writing; verifies the last batches and how they follow one
+  /// another. `description` is stored at creation and must match after, else Error{conflict} (it
   /// names what makes two logs incompatible, e.g. the schema).
   static std::unique_ptr<EventLog> open(const std::string& path, const std::string& description);
   /// Opens an existing log read-only. Error{not_found} if there is none.
@@ -77,6 +82,9 @@ class EventLog {
   virtual IngestCounts counts() const = 0;
   /// Records of all inputs so far, bad, late and duplicate ones included: the next ordinal.
   virtual std::uint64_t ordinals() const = 0;
+  /// How many ids were appended and not forgotten, and they, the newest stretch first.
+  virtual std::uint64_t seen_ids() const = 0;
+  virtual void seen(const std::function<void(const SeenStretch&)>& each) const = 0;
   virtual std::optional<SourceProgress> progress(const std::string& name) const = 0;
   virtual std::vector<SourceProgress> all_progress() const = 0;
 

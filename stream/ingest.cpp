@@ -19,6 +19,7 @@ constexpr std::size_t kBadWindow = 1000;
 constexpr std::size_t kBadLeast = 100;
 constexpr std::uint64_t kMostJumpsInARow = 100;
 constexpr std::size_t kRawBytes = 4096;
+constexpr std::uint64_t kSeenStretch = 4096;  // records whose ids are stored together
 const std::string kSeenBefore = "an event with this id was accepted before";
 
 /// Which of the newest records were dead letters.
@@ -117,7 +118,7 @@ class Ingest::Impl : public RecordSink {
     if (jumps(origin) || late(origin)) return;
     jumps_in_a_row_ = 0;
     watermark_.observe(event_.time);
-    if (has_id) seen_.remember(id, event_.time, dedup_horizon());
+    if (has_id) remember(id, event_.time);
     encode(event_, schema_, batch_.records.emplace_back());
     count(Outcome::accepted, {});
   }
@@ -133,34 +134,44 @@ class Ingest::Impl : public RecordSink {
     return newest == Watermark::kNone ? newest : newest - schema_.dedup_within;
   }
 
-  // Reads the log backwards, by stretches, as far as it can matter: no record before an event at
-  // time t is newer than t + slack, or that event would have been late.
+  // From the stored stretches, and the records after the last of them.
   void recover() {
-    constexpr std::uint64_t kStretch = 1024;
-    const Millis slack = schema_.out_of_orderness + schema_.allowed_lateness;
-    std::optional<Millis> oldest;
+    seen_.reserve(log_.seen_ids());
+    log_.seen([this](const SeenStretch& stretch) {
+      stretch_end_ = std::max(stretch_end_, stretch.end);
+      watermark_.observe(stretch.max_time);
+      seen_.remember(stretch.ids, dedup_horizon());
+    });
     Event event;
-    for (std::uint64_t end = log_.head(); end > 0;) {
-      const std::uint64_t begin = end - std::min(end, kStretch);
-      log_.read(begin, end, [&](std::uint64_t, std::string_view record) {
-        decode(record, schema_, event);
-        watermark_.observe(event.time);
-        closed_ = closed_ || event.kind == RecordKind::close;
-        if (event.kind != RecordKind::event) return true;
-        oldest = std::min(oldest.value_or(event.time), event.time);
-        if (!schema_.id_field.empty()) {
-          seen_.remember(hash_id_(event.id), event.time, dedup_horizon());
-        }
-        return true;
-      });
-      if (oldest && *oldest + slack < dedup_horizon()) return;
-      end = begin;
-    }
+    log_.read(stretch_end_, log_.head(), [&](std::uint64_t, std::string_view record) {
+      decode(record, schema_, event);
+      watermark_.observe(event.time);
+      closed_ = closed_ || event.kind == RecordKind::close;
+      if (event.kind == RecordKind::event && !schema_.id_field.empty()) {
+        remember(hash_id_(event.id), event.time);
+      }
+      return true;
+    });
+  }
+
+  void remember(const IdHash& id, Millis time) {
+    seen_.remember(id, time, dedup_horizon());
+    stretch_ids_.push_back({id, time});
+  }
+
+  /// Stores the ids of the records since the last stretch with the batch, once they are many.
+  void add_stretch() {
+    const std::uint64_t end = log_.head() + batch_.records.size();
+    if (end - stretch_end_ < kSeenStretch || batch_.seen) return;
+    batch_.seen = {end, watermark_.max_time(), std::exchange(stretch_ids_, {})};
+    batch_.forget_before = dedup_horizon();
+    stretch_end_ = end;
   }
 
   /// Appends what was gathered. If that fails it stays, and the next call tries again.
   void store() {
     if (!is_empty(batch_)) {
+      add_stretch();
       log_.append(batch_);
       batch_ = {};
     }
@@ -246,7 +257,9 @@ class Ingest::Impl : public RecordSink {
   Watermark watermark_;
   IdHasher hash_id_;
   SeenIds seen_;
-  std::uint64_t ordinal_;  // of the next record
+  std::vector<SeenId> stretch_ids_;  // of the records since stretch_end_
+  std::uint64_t stretch_end_ = 0;    // the ids of the records below it are stored
+  std::uint64_t ordinal_;            // of the next record
   std::uint64_t jumps_in_a_row_ = 0;
   bool closed_ = false;
   bool judged_ = true;  // whether the source being polled ends on bad records

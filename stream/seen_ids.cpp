@@ -40,7 +40,7 @@ bool SeenIds::known(const IdHash& id, Millis horizon) const {
 
 void SeenIds::remember(const IdHash& id, Millis time, Millis horizon) {
   if (time < horizon) return;
-  if ((used_ + 1) * 5 > cells_.size() * 4) rebuild(horizon);
+  if ((used_ + 1) * 5 > cells_.size() * 4) rebuild(horizon, 0);
   Cell& cell = cells_[find(id)];
   if (cell.time == kEmpty) {
     cell = {id, time};
@@ -50,20 +50,37 @@ void SeenIds::remember(const IdHash& id, Millis time, Millis horizon) {
   }
 }
 
-std::size_t SeenIds::find(const IdHash& id) const {
+// Each id's cell is a cache miss of its own: many are asked for ahead.
+void SeenIds::remember(const std::vector<SeenId>& ids, Millis horizon) {
+  constexpr std::size_t kAhead = 16;
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    if (i + kAhead < ids.size() && !cells_.empty()) {
+      __builtin_prefetch(&cells_[home(ids[i + kAhead].id)], 1);
+    }
+    remember(ids[i].id, ids[i].time, horizon);
+  }
+}
+
+void SeenIds::reserve(std::size_t ids) { rebuild(kEmpty, ids); }
+
+// Maps the uniform hash to [0, size) without a division or a power of two (Lemire 2016).
+std::size_t SeenIds::home(const IdHash& id) const {
   __extension__ using Wide = unsigned __int128;
-  // Maps the uniform hash to [0, size) without a division or a power of two (Lemire 2016).
-  auto at = static_cast<std::size_t>((static_cast<Wide>(id.low) * cells_.size()) >> 64);
+  return static_cast<std::size_t>((static_cast<Wide>(id.low) * cells_.size()) >> 64);
+}
+
+std::size_t SeenIds::find(const IdHash& id) const {
+  std::size_t at = home(id);
   while (cells_[at].time != kEmpty && !(cells_[at].id == id)) {
     if (++at == cells_.size()) at = 0;
   }
   return at;
 }
 
-void SeenIds::rebuild(Millis horizon) {
+void SeenIds::rebuild(Millis horizon, std::size_t more) {
   const auto alive = [&](const Cell& cell) { return cell.time != kEmpty && cell.time >= horizon; };
   const auto live = static_cast<std::size_t>(std::count_if(cells_.begin(), cells_.end(), alive));
-  std::vector<Cell> old(std::max<std::size_t>(live * 2, 1024));
+  std::vector<Cell> old(std::max<std::size_t>(live * 2 + more * 3 / 2, 1024));
   old.swap(cells_);
   used_ = 0;
   for (const Cell& cell : old) {

@@ -17,6 +17,19 @@ struct IdHash {
   bool operator==(const IdHash&) const = default;
 };
 
+/// An id of the log, and the event time of the event that bore it.
+struct SeenId {
+  IdHash id;
+  Millis time = 0;
+};
+
+/// The ids of a stretch of the log, kept beside it so that a start needn't decode the records.
+struct SeenStretch {
+  std::uint64_t end = 0;  ///< the stretch is of the records below it, from where the last ended
+  Millis max_time = 0;    ///< the newest event time in the log below `end`
+  std::vector<SeenId> ids;
+};
+
 /// Makes `IdHash`es; keeps OpenSSL's context, whose set-up costs more than the hash.
 class IdHasher {
  public:
@@ -42,6 +55,10 @@ class SeenIds {
 
   /// `horizon`: the least that any later call will give.
   void remember(const IdHash& id, Millis time, Millis horizon);
+  void remember(const std::vector<SeenId>& ids, Millis horizon);
+
+  /// Makes room for `ids` more at once.
+  void reserve(std::size_t ids);
 
   std::size_t size() const { return used_; }
 
@@ -53,9 +70,11 @@ class SeenIds {
     Millis time = kEmpty;
   };
 
+  /// Where the search for `id` begins.
+  std::size_t home(const IdHash& id) const;
   /// Where `id` stands, or the empty cell where it would.
   std::size_t find(const IdHash& id) const;
-  void rebuild(Millis horizon);
+  void rebuild(Millis horizon, std::size_t more);
 
   std::vector<Cell> cells_;  ///< open addressing, linear probing
   std::size_t used_ = 0;     ///< cells that are not empty, those past the horizon included

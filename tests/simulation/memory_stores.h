@@ -19,6 +19,8 @@ class MemoryLog : public EventLog {
   std::shared_ptr<const RecordBatch> batch(std::uint64_t position) const override;
   IngestCounts counts() const override { return {records_.size(), 0, 0, 0}; }
   std::uint64_t ordinals() const override { return records_.size(); }
+  std::uint64_t seen_ids() const override { return 0; }
+  void seen(const std::function<void(const SeenStretch&)>& /*each*/) const override {}
   std::optional<SourceProgress> progress(const std::string& /*name*/) const override { return {}; }
   std::vector<SourceProgress> all_progress() const override { return {}; }
   std::vector<DeadLetter> dead_letters(std::uint64_t /*limit*/,

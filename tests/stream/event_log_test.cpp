@@ -1,6 +1,7 @@
 #include "stream/event_log.h"
 
 #include <SQLiteCpp/SQLiteCpp.h>
+#include <gmock/gmock.h>
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -141,7 +142,7 @@ TEST_F(EventLogTest, AReaderFollowsTheWriter) {
   expect_records(*reader, 0, 13);
   EXPECT_EQ(error_of(ErrorKind::unavailable,
                      [&] {
-                       reader->append({{"\x02x"}, {}, {}, 0, {}});
+                       reader->append({{"\x02x"}, {}, {}, 0, {}, {}});
                      })
                 .find(path()),
             0U);
@@ -214,24 +215,57 @@ TEST_F(EventLogTest, AnyDamagedPlaceOfABatchIsFound) {
   }
 }
 
-TEST_F(EventLogTest, AMissingBatchIsFoundOnOpen) {
+TEST_F(EventLogTest, AMissingBatchIsFoundOnOpenIfItIsNewAndWhereItIsReadIfNot) {
   for (int i = 0; i < 10; ++i) append(*open(), 100);
   change("DELETE FROM batches WHERE first = 300");
-  const std::string message = error_of(ErrorKind::corrupt, [&] { open(); });
-  EXPECT_NE(message.find("expected position 300"), std::string::npos) << message;
+  EXPECT_EQ(open()->head(), 1000U);
   const auto reader = EventLog::open_reader(path());
   EXPECT_NE(
       error_of(ErrorKind::corrupt, [&] { expect_records(*reader, 0, 1000); }).find("position 300"),
       std::string::npos);
   EXPECT_EQ(reader->verify().size(), 1U);
+  change("DELETE FROM batches WHERE first = 700");
+  const std::string message = error_of(ErrorKind::corrupt, [&] { open(); });
+  EXPECT_NE(message.find("expected position 700"), std::string::npos) << message;
+}
+
+TEST_F(EventLogTest, KeepsIdsUntilAllOfAStretchAreTooOld) {
+  const auto log = open();
+  std::uint64_t end = 0;
+  const auto add = [&](std::vector<Millis> times, Millis forget_before) {
+    LogBatch batch;
+    batch.records = {"\x02x"};
+    batch.seen.emplace();
+    batch.seen->end = ++end;
+    batch.seen->max_time = times.empty() ? 50 : times.back();
+    for (const Millis time : times) batch.seen->ids.push_back({{end, 7}, time});
+    batch.forget_before = forget_before;
+    log->append(batch);
+  };
+  const auto ends = [&] {
+    std::vector<std::uint64_t> all;
+    EventLog::open_reader(path())->seen([&](const SeenStretch& s) { all.push_back(s.end); });
+    return all;
+  };
+  add({10, 20}, 0);
+  add({30, 40}, 15);
+  add({}, 15);
+  EXPECT_EQ(ends(), (std::vector<std::uint64_t>{3, 2, 1}));
+  EXPECT_EQ(log->seen_ids(), 4U);
+  add({60}, 21);
+  EXPECT_EQ(ends(), (std::vector<std::uint64_t>{4, 2}));
+  change("UPDATE seen_ids SET max_time = max_time + 1 WHERE end = 2");
+  EXPECT_THAT(error_of(ErrorKind::corrupt, [&] { log->seen([](const SeenStretch&) {}); }),
+              testing::HasSubstr("below position 2"));
+  EXPECT_EQ(log->verify().size(), 1U);
 }
 
 TEST_F(EventLogTest, RefusesWhatIsNoLogOfItsOwn) {
   error_of(ErrorKind::not_found, [&] { EventLog::open_reader(path()); });
   append(*open(), 1);
   error_of(ErrorKind::conflict, [&] { EventLog::open(path(), "schema 2"); });
-  change("PRAGMA user_version = 3");
-  EXPECT_NE(error_of(ErrorKind::conflict, [&] { open(); }).find("format 3"), std::string::npos);
+  change("PRAGMA user_version = 9");
+  EXPECT_NE(error_of(ErrorKind::conflict, [&] { open(); }).find("format 9"), std::string::npos);
 
   write_bytes(path("text"), std::string(9000, 'x'));
   error_of(ErrorKind::corrupt, [&] { EventLog::open(path("text"), "schema 1"); });

@@ -1,0 +1,71 @@
+#include "stream/log_seen_ids.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "stream/checksum.h"
+#include "stream/error.h"
+#include "stream/watermark.h"
+
+namespace freshet {
+namespace {
+
+static_assert(sizeof(SeenId) == 24, "stored as it stands in memory");
+
+std::string checksum_of(std::int64_t end, std::int64_t max_time, std::string_view ids) {
+  return checksum({static_cast<std::uint64_t>(end), static_cast<std::uint64_t>(max_time)}, ids);
+}
+
+}  // namespace
+
+void put_seen(SQLite::Database& database, const SeenStretch& stretch, Millis forget_before) {
+  Millis newest = Watermark::kNone;
+  for (const SeenId& seen : stretch.ids) newest = std::max(newest, seen.time);
+  const auto end = static_cast<std::int64_t>(stretch.end);
+  const std::string_view ids(reinterpret_cast<const char*>(stretch.ids.data()),
+                             stretch.ids.size() * sizeof(SeenId));
+  SQLite::Statement forget(database, "DELETE FROM seen_ids WHERE newest < ?");
+  forget.bind(1, forget_before);
+  forget.exec();
+  SQLite::Statement insert(database, "INSERT INTO seen_ids VALUES (?, ?, ?, ?, ?)");
+  insert.bind(1, end);
+  insert.bind(2, stretch.max_time);
+  insert.bind(3, newest);
+  insert.bind(4, checksum_of(end, stretch.max_time, ids));
+  insert.bindNoCopy(5, ids.empty() ? "" : ids.data(), static_cast<int>(ids.size()));
+  insert.exec();
+}
+
+std::uint64_t count_seen(const SQLite::Database& database) {
+  SQLite::Statement select(database, "SELECT coalesce(sum(length(ids)), 0) FROM seen_ids");
+  select.executeStep();
+  return static_cast<std::uint64_t>(select.getColumn(0).getInt64()) / sizeof(SeenId);
+}
+
+void read_seen(const SQLite::Database& database, const std::string& path,
+               const std::function<void(const SeenStretch&)>& each) {
+  SQLite::Statement select(database,
+                           "SELECT end, max_time, hash, ids FROM seen_ids ORDER BY end DESC");
+  SeenStretch stretch;
+  while (select.executeStep()) {
+    const std::int64_t end = select.getColumn(0).getInt64();
+    stretch.end = static_cast<std::uint64_t>(end);
+    stretch.max_time = select.getColumn(1).getInt64();
+    const SQLite::Column column = select.getColumn(3);
+    const std::string_view ids(static_cast<const char*>(column.getBlob()),
+                               static_cast<std::size_t>(column.getBytes()));
+    if (checksum_of(end, stretch.max_time, ids) != select.getColumn(2).getString()) {
+      throw Error(ErrorKind::corrupt,
+                  fmt::format("{}: the ids of the records below position {} do not match their "
+                              "hash; restore the file from a backup",
+                              path, end));
+    }
+    stretch.ids.resize(ids.size() / sizeof(SeenId));
+    if (!ids.empty()) std::memcpy(stretch.ids.data(), ids.data(), ids.size());
+    each(stretch);
+  }
+}
+
+}  // namespace freshet
