@@ -36,9 +36,9 @@ void lay_over(Stretches& stretches, const AnswerStretch& top) {
 // The first row that can be of a question asked at or after `question`: rows are numbered as their
 // labels become known.
 std::uint64_t first_row_of(RowStore& store, std::uint64_t question) {
-  if (question == 0) return 0;
+  if (question <= store.first_question()) return store.first_row();
   if (question >= store.questions()) return store.rows();
-  return first_row_known_after(store, 0, store.rows(), store.position(question));
+  return first_row_known_after(store, store.first_row(), store.rows(), store.position(question));
 }
 
 Stretches served(const Registry& registry, const std::string& pipeline, RowStore& store,
@@ -68,7 +68,8 @@ Stretches scored(const Registry& registry, const std::string& pipeline, RowStore
   Stretches found;
   for (const Revision& revision : registry.revisions(pipeline, version)) {
     if (revision.artifact.empty() || revision.row > store.rows()) continue;
-    const std::uint64_t known = revision.row == 0 ? 0 : store.row(revision.row - 1).known_position;
+    const std::uint64_t known =
+        revision.row <= store.first_row() ? 0 : store.row(revision.row - 1).known_position;
     if (found.empty()) first_row = std::min(first_row, revision.row);
     lay_over(found, {first_question_at(store, questions, known), questions, AnswerSource::scored,
                      revision.artifact});
@@ -107,6 +108,7 @@ AnswerSources answer_sources(const Registry& registry, const std::string& pipeli
       lay_over(sources.stretches, stretch);
     }
   }
+  sources.first_row = std::max(sources.first_row, store.first_row());
   std::sort(sources.stretches.begin(), sources.stretches.end(),
             [](const auto& a, const auto& b) { return a.begin < b.begin; });
   if (sources.stretches.empty()) {

@@ -14,7 +14,7 @@ constexpr std::uint64_t kWindow = std::uint64_t{1} << 20U;  // questions, 8 byte
 }  // namespace
 
 AskedOrder::AskedOrder(RowStore& store, std::uint64_t begin, std::uint64_t end)
-    : store_(store), begin_(begin), end_(end) {}
+    : store_(store), begin_(std::max(begin, store.first_row())), end_(end) {}
 
 std::vector<SettledQuestion> AskedOrder::questions(std::uint64_t begin, std::uint64_t end) {
   std::vector<SettledQuestion> found;
@@ -30,7 +30,8 @@ std::vector<SettledQuestion> AskedOrder::questions(std::uint64_t begin, std::uin
 void AskedOrder::read_window(std::uint64_t first) {
   window_ = first;
   labels_.assign(kWindow, std::numeric_limits<double>::quiet_NaN());
-  const std::uint64_t low = first_row_known_after(store_, begin_, end_, store_.position(first));
+  const std::uint64_t low = first_row_known_after(
+      store_, begin_, end_, store_.position(std::max(first, store_.first_question())));
   for (std::uint64_t number = low; number < end_; ++number) {
     const Row row = store_.row(number);
     if (row.question >= first && row.question < first + kWindow) {

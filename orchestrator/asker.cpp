@@ -46,6 +46,7 @@ bool Asker::next(std::uint64_t head, Segment& segment) {
   }
   while (auto settled = join_.next_settled()) segment.settled.push_back(*settled);
   segment.end_position = position_;
+  segment.end_bytes = bytes_;
   segment.watermark = watermark_.value();
   return position_ != from || !segment.rows.empty();
 }
@@ -74,7 +75,7 @@ bool Asker::take(std::string_view bytes, Segment& segment) {
     if (!closed_) join_.close();
     closed_ = true;
     if (release_due(segment)) return true;
-    ++position_;
+    pass(bytes);
     return full(segment);
   }
   watermark_.observe(event_.time);
@@ -90,9 +91,14 @@ bool Asker::take(std::string_view bytes, Segment& segment) {
   } else {
     known = join_.label(event_);
   }
-  ++position_;
+  pass(bytes);
   if (known && add_row(*known, position_, segment)) return true;
   return full(segment);
+}
+
+void Asker::pass(std::string_view record) {
+  ++position_;
+  bytes_ += record.size();
 }
 
 // What was computed when the question was answered is taken as it was; the rest is computed now.
@@ -157,7 +163,8 @@ std::string_view Asker::record(std::uint64_t position, std::uint64_t head) {
 }
 
 void Asker::save(Encoder& to) const {
-  to.put(position_).put(static_cast<std::uint8_t>((closed_ ? 1 : 0) | (within_record_ ? 2 : 0)));
+  to.put(position_).put(bytes_);
+  to.put(static_cast<std::uint8_t>((closed_ ? 1 : 0) | (within_record_ ? 2 : 0)));
   watermark_.save(to);
   join_.save(to);
   features_[0].save(to);
@@ -173,6 +180,7 @@ void Asker::load_features(Decoder& from) {
 
 std::uint64_t Asker::load_settled(Decoder& from, const Schema& schema) {
   from.get<std::uint64_t>();  // position
+  from.get<std::uint64_t>();  // bytes
   from.get<std::uint8_t>();   // closed
   Watermark watermark(schema.out_of_orderness);
   watermark.load(from);
@@ -183,6 +191,7 @@ std::uint64_t Asker::load_settled(Decoder& from, const Schema& schema) {
 
 void Asker::load(Decoder& from) {
   position_ = from.get<std::uint64_t>();
+  bytes_ = from.get<std::uint64_t>();
   const auto flags = from.get<std::uint8_t>();
   closed_ = (flags & 1U) != 0;
   within_record_ = (flags & 2U) != 0;

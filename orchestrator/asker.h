@@ -57,6 +57,8 @@ class Asker {
   void begin(Segment& segment);
   /// Takes the record at position_; true when the segment is complete.
   bool take(std::string_view record, Segment& segment);
+  /// The record at position_ is done with.
+  void pass(std::string_view record);
   void ask(Segment& segment);
   /// Gives the feature set whose vector it holds; features().size() where that is none.
   std::size_t take_served(const ServedAnswer& served, Segment& segment);
@@ -73,6 +75,7 @@ class Asker {
   LabelJoin join_;
   Watermark watermark_;
   std::uint64_t position_ = 0;  ///< next record
+  std::uint64_t bytes_ = 0;     ///< of the records before it
   bool closed_ = false;
   bool within_record_ = false;
 

@@ -84,6 +84,14 @@ struct PromotePolicy {
   bool operator==(const PromotePolicy&) const = default;
 };
 
+/// `stream.keep`: what else may be deleted. Exactly one is set.
+struct KeepPolicy {
+  std::optional<Millis> age;           ///< older, in event time
+  std::optional<std::uint64_t> bytes;  ///< what is before the newest so many of the log's records
+
+  bool operator==(const KeepPolicy&) const = default;
+};
+
 /// A pipeline's whole config with every default filled in.
 struct PipelineConfig {
   std::string pipeline;
@@ -94,7 +102,8 @@ struct PipelineConfig {
   KafkaInput kafka;                   ///< kafka
   std::uint64_t demo_events = 60000;  ///< demo
   std::uint64_t demo_seed = 1;        ///< demo
-  std::string durability = "full";
+  bool sync_each_batch = true;        ///< "durability": "full" | "batch"
+  std::optional<KeepPolicy> keep;     ///< none: all stays
   std::vector<FeatureSpec> features;
   std::vector<Recipe> learners;
   RetrainPolicy retrain;

@@ -135,6 +135,18 @@ void check_times(const Schema& schema, ConfigProblems& problems) {
   }
 }
 
+// A reservoir holds rows of any age.
+void check_keep(const PipelineConfig& config, ConfigProblems& problems) {
+  if (!config.keep) return;
+  for (const Recipe& recipe : config.learners) {
+    if (recipe.replay != ReplayKind::reservoir) continue;
+    problems.consequence(Place::at("stream", "keep"),
+                         fmt::format("learner \"{}\" replays a reservoir, which needs rows of any "
+                                     "age: expected null, or replay of kind \"recent\"",
+                                     recipe.name));
+  }
+}
+
 }  // namespace
 
 void check_stream(const PipelineConfig& config, ConfigProblems& problems) {
@@ -143,6 +155,7 @@ void check_stream(const PipelineConfig& config, ConfigProblems& problems) {
   check_fields(config.schema, problems);
   check_times(config.schema, problems);
   check_source(config, problems);
+  check_keep(config, problems);
 }
 
 }  // namespace freshet

@@ -65,8 +65,8 @@ inline constexpr std::array kApprovals =
     std::to_array<Named<bool>>({{true, "automatic"}, {false, "manual"}});
 inline constexpr std::array kGates =
     std::to_array<Named<bool>>({{false, "progressive"}, {true, "evidence"}});
-inline constexpr std::array kDurabilities = std::to_array<Named<int>>({{0, "full"}});
-inline constexpr std::array kLaterDurabilities = std::to_array<std::string_view>({"normal"});
+inline constexpr std::array kDurabilities =
+    std::to_array<Named<bool>>({{true, "full"}, {false, "batch"}});
 
 /// A field of times: its name where they are RFC 3339, else with its unit.
 template <class V>
@@ -202,6 +202,23 @@ void describe_label(V& v, Schema& schema) {
 }
 
 template <class V>
+void describe_keep(V& v, KeepPolicy& keep) {
+  v.exactly_one({{"age"}, {"bytes"}});
+  v.key("age",
+        Maybe{keep.age,
+              [](Millis& value) {
+                return Duration{value, 1};
+              }},
+        "What happened within this time stays");
+  v.key("bytes",
+        Maybe{keep.bytes,
+              [](std::uint64_t& value) {
+                return Count<std::uint64_t>{value, 1};
+              }},
+        "The newest so many bytes of the log's records stay");
+}
+
+template <class V>
 void describe_stream(V& v, PipelineConfig& config) {
   Schema& schema = config.schema;
   v.key("source", Object{[&](auto& o) { describe_source(o, config); }}, "Where events come from");
@@ -218,10 +235,15 @@ void describe_stream(V& v, PipelineConfig& config) {
             "allowed_lateness where that is more (it can't be less)");
   v.key("max_time_jump", Duration{schema.max_time_jump, 1},
         "An event further ahead of the largest event time is a dead letter");
-  int durability = 0;
-  v.key("durability", Choice<int>{durability, kDurabilities, kLaterDurabilities},
-        "full: an event is on disk before it is acknowledged");
-  v.unsupported("keep");
+  v.key("durability", Choice<bool>{config.sync_each_batch, kDurabilities},
+        "When an event is acknowledged: full, once it is on disk; batch, once the system has it, "
+        "which outlives the program but not the machine: its last moments may be lost");
+  const auto limits = [](KeepPolicy& keep) {
+    return Object{[&keep](auto& o) { describe_keep(o, keep); }};
+  };
+  v.key("keep", Maybe{config.keep, limits, true},
+        "How much stays of what was recorded; what is older is deleted as soon as nothing needs it "
+        "any more; null: all stays");
   v.key("max_open_questions", Count<std::uint64_t>{schema.max_open_questions, 1},
         "Questions waiting for labels, at most; then the source waits");
   v.key("max_bad_share", Number{schema.max_bad_share, 0, 1},

@@ -16,7 +16,10 @@ using nlohmann::json;
 
 // What the recorded log and its rows were made with cannot change under them.
 const char* meaning(std::string_view path, bool removed) {
-  if (path.starts_with("stream.source") || path == "stream.durability") return kMeansPolicy;
+  if (path.starts_with("stream.source") || path == "stream.durability" ||
+      path.starts_with("stream.keep")) {
+    return kMeansPolicy;
+  }
   for (const std::string_view fixed :
        {"pipeline", "task", "seed", "tick_rows", "stream", "features"}) {
     if (path.starts_with(fixed)) return kMeansNewWorkspace;

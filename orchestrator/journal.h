@@ -19,6 +19,9 @@ class Journal {
   virtual void commit(CheckpointRecord record) = 0;
   /// All that was committed is durable on return. Throws what a commit met.
   virtual void settle() = 0;
+  /// Nothing that was committed, nor what will be, needs records below `position`, questions below
+  /// `question` or rows below `row`: they may be deleted.
+  virtual void forget(std::uint64_t position, std::uint64_t question, std::uint64_t row) = 0;
   /// Takes an artifact, to be stored with the next commit; gives its sha256.
   virtual std::string put_artifact(const std::string& bytes) = 0;
   /// Throws Error{corrupt} or Error{not_found}.

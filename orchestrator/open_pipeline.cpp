@@ -105,11 +105,12 @@ OpenPipeline::OpenPipeline(Workspace& workspace, const std::string& name,
                            const std::optional<PipelineConfig>& file, const RunKnobs& knobs)
     : config(choose_config(workspace, name, file)),
       first(starting_config(workspace, name)),
-      log(EventLog::open(workspace.log_path(name), log_description(config))),
+      log(EventLog::open(workspace.log_path(name), log_description(config),
+                         config.sync_each_batch ? LogSync::each_append : LogSync::when_asked)),
       reader(EventLog::open_reader(workspace.log_path(name))),
       store(open_store(workspace, first)),
       learning(first, *store, workspace.rows_path(name)),
-      journal(workspace, name, *store),
+      journal(workspace, name, *log, *store),
       pipeline(first, *reader, *store, learning, journal) {
   if (knobs.worker_delay) learning.delay_worker(*knobs.worker_delay);
   learning.tell(knobs.times);
@@ -120,6 +121,12 @@ OpenPipeline::OpenPipeline(Workspace& workspace, const std::string& name,
   // Rows derive from the log: where they are lost (a power cut, a deleted file), so is the state.
   const bool rows_lost =
       checkpoint && (store->questions() < checkpoint->questions || store->rows() < checkpoint->row);
+  if ((!checkpoint || rows_lost) && log->begin() > 0) {
+    throw Error(ErrorKind::corrupt,
+                fmt::format("{} does not reach its checkpoint, and cannot be derived again from a "
+                            "log that begins at position {} (stream.keep): restore a backup",
+                            workspace.rows_path(name), log->begin()));
+  }
   if (rows_lost) {
     fmt::print(stderr, "{} does not reach its checkpoint: all is derived from the log again\n",
                workspace.rows_path(name));
@@ -186,6 +193,7 @@ void OpenPipeline::command(Workspace& workspace, CommandRecord record,
   // One that is refused throws here and leaves nothing behind; once recorded it is replayed if the
   // checkpoint doesn't come to be.
   journal.settle();
+  log->sync();
   record = pipeline.resolved(std::move(record));
   pipeline.apply(record);
   {

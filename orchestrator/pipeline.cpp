@@ -48,8 +48,9 @@ std::uint64_t Pipeline::start_learner(std::size_t recipe) {
   learner.started_row = row_;
   Lineage lineage;
   lineage.kind = "learner";
+  lineage.rows_begin = kept_.row;
   learner.version = add_version(recipe, describe(recipe, learner.seed, lineage), "learning");
-  learning_.start(learner.version, recipe, learner.seed, 0);
+  learning_.start(learner.version, recipe, learner.seed, kept_.row);
   learners_.push_back(learner);
   return learner.version;
 }
@@ -144,6 +145,8 @@ void Pipeline::judge(const Segment& segment) {
   row_ = segment.end_row();
   question_ = segment.end_question();
   watermark_ = segment.watermark;
+  log_bytes_ = segment.end_bytes;
+  if (segment.first_question == 0 && segment.questions > 0) first_time_ = store_.time(0);
   if (!segment.settled.empty()) {
     SettledRows rows = read_settled(config_, store_, segment.settled, active_versions());
     for (Trial& trial : trials_) feed_trial(rows, trial);
@@ -233,6 +236,7 @@ void Pipeline::checkpoint() {
   save(pending_);
   journal_.commit(std::move(pending_));
   pending_ = {};
+  forget_old();
   checkpoint_due_ = false;
   last_checkpoint_row_ = row_;
   last_checkpoint_question_ = question_;

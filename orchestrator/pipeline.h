@@ -102,6 +102,8 @@ class Pipeline {
   /// A version as the pipeline knows it, recorded or to be recorded.
   const Version& version(std::uint64_t number) const { return versions_.at(number).record; }
   std::uint64_t position() const { return position_; }
+  /// What is before it may have been deleted (stream.keep).
+  const Mark& kept() const { return kept_; }
   Millis watermark() const { return watermark_; }
   /// The evaluations under way, as they stand.
   std::vector<EvaluationRecord> running_evaluations() const;
@@ -144,6 +146,7 @@ class Pipeline {
   void tick_candidates();
   void tick_triggers();
   void tick_anchor();
+  void tick_retention();
   /// Looks at a trial if a look is due; true when it ended in a promotion (trials_ has changed).
   bool look(std::size_t trial);
   void conclude(std::size_t trial, const Verdict& verdict);
@@ -161,7 +164,7 @@ class Pipeline {
   std::vector<Revision> revisions_of(std::uint64_t version) const;
   ServedRevision revision_at(std::uint64_t version, std::uint64_t row);
   void store_artifact(ServedRevision& revision);
-  void keep_anchor();
+  void keep_anchor(std::uint64_t version);
 
   // pipeline_apply.cpp: another config.
   static bool makes_cuts(const PipelineConfig& config);
@@ -173,6 +176,12 @@ class Pipeline {
   void retire(std::size_t learner);
   bool in_force(const Recipe& recipe) const;
   std::size_t recipe_index(const std::string& name) const;
+
+  // pipeline_retention.cpp: what stream.keep lets go.
+  void add_mark();
+  bool within_limits(const Mark& mark) const;
+  std::uint64_t first_row_needed() const;
+  void forget_old();
 
   // pipeline_candidates.cpp: frozen candidates.
   void order_candidate(const RetrainAction& action, bool by_hand, const std::string& trigger);
@@ -228,6 +237,8 @@ class Pipeline {
   std::uint64_t row_ = 0;
   std::uint64_t question_ = 0;
   Millis watermark_ = Watermark::kNone;
+  std::uint64_t log_bytes_ = 0;
+  Millis first_time_ = 0;               ///< event time of the first question
   std::uint64_t settled_question_ = 0;  ///< questions below it were judged
 
   std::vector<ActiveLearner> learners_;
@@ -246,12 +257,16 @@ class Pipeline {
   std::uint64_t next_version_ = 1;
   std::uint64_t next_decision_ = 1;
   std::uint64_t next_evaluation_ = 1;
+  std::deque<Mark> marks_;                  ///< since `kept_`, where stream.keep is set
+  Mark kept_;                               ///< what is before it may be deleted
   std::vector<std::uint64_t> trigger_row_;  ///< per trigger: row at which it last fired
   std::vector<Millis> trigger_time_;
   Millis last_trigger_time_ = Watermark::kNone;
 
   std::deque<CommandRecord> commands_;  ///< to be replayed, by (position, sequence)
   std::uint64_t applied_command_ = 0;   ///< sequence of the last command in the state
+
+  std::deque<Mark> committed_kept_;  ///< kept_ as of the newest commits
 
   CheckpointRecord pending_;  ///< what the next commit writes
   bool checkpoint_due_ = false;

@@ -90,9 +90,9 @@ void Pipeline::start_learners() {
     learning_.follow(version, row_);
     Decision receipt =
         new_decision("learner_started",
-                     fmt::format("version {} ({}) has learned rows [0, {}) and learns on; its "
+                     fmt::format("version {} ({}) has learned rows [{}, {}) and learns on; its "
                                  "evidence starts here",
-                                 version, recipe.name, row_));
+                                 version, recipe.name, kept_.row, row_));
     receipt.to_version = version;
     decide(std::move(receipt));
   }

@@ -34,10 +34,10 @@ void Pipeline::store_artifact(ServedRevision& revision) {
   pending_.revisions.push_back({revision.version, revision.row, revision.artifact, ""});
 }
 
-void Pipeline::keep_anchor() {
-  const std::string weights = champion_->row == row_ ? champion_->artifact : "";
-  pending_.revisions.push_back({champion_->version, row_, weights,
-                                journal_.put_artifact(learning_.save(champion_->version))});
+void Pipeline::keep_anchor(std::uint64_t version) {
+  const bool served = champion_ && champion_->version == version && champion_->row == row_;
+  pending_.revisions.push_back({version, row_, served ? champion_->artifact : "",
+                                journal_.put_artifact(learning_.save(version))});
 }
 
 void Pipeline::promote_version(std::uint64_t version, Decision receipt) {

@@ -52,10 +52,23 @@ void put_version(Encoder& to, const KnownVersion& known) {
   to.put(l.parent_row).put(l.epochs).put(known.record.promoted_row).put(known.record.stopped_row);
 }
 
-constexpr std::uint32_t kStateFormat = 3;
-constexpr std::uint32_t kOldestFormat = 2;  // knew less of versions
+void put_mark(Encoder& to, const Mark& mark) {
+  to.put(mark.question).put(mark.row).put(mark.position).put(mark.watermark).put(mark.bytes);
+}
 
-KnownVersion get_version(Decoder& from, std::uint32_t format) {
+Mark get_mark(Decoder& from) {
+  Mark mark;
+  mark.question = from.get<std::uint64_t>();
+  mark.row = from.get<std::uint64_t>();
+  mark.position = from.get<std::uint64_t>();
+  mark.watermark = from.get<Millis>();
+  mark.bytes = from.get<std::uint64_t>();
+  return mark;
+}
+
+constexpr std::uint32_t kStateFormat = 4;
+
+KnownVersion get_version(Decoder& from) {
   KnownVersion known;
   Lineage& l = known.record.lineage;
   known.record.number = from.get<std::uint64_t>();
@@ -70,7 +83,6 @@ KnownVersion get_version(Decoder& from, std::uint32_t format) {
   }
   known.record.created_row = from.get<std::uint64_t>();
   known.record.created_time = from.get<Millis>();
-  if (format < kStateFormat) return known;
   for (std::uint64_t* number :
        {&l.parent_row, &l.epochs, &known.record.promoted_row, &known.record.stopped_row}) {
     *number = from.get<std::uint64_t>();
@@ -84,10 +96,9 @@ void each_count(Counts& c, const Each& each) {
   each(c.rejections), each(c.inconclusive), each(c.superseded), each(c.rollbacks);
 }
 
-/// The format; what follows is the config, from format 3 on.
-std::uint32_t check_format(Decoder& from) {
+void check_format(Decoder& from) {
   const auto format = from.get<std::uint32_t>();
-  if (format >= kOldestFormat && format <= kStateFormat) return format;
+  if (format == kStateFormat) return;
   throw Error(
       ErrorKind::corrupt,
       fmt::format("the checkpoint has state format {}, this build reads {}", format, kStateFormat));
@@ -110,6 +121,10 @@ void Pipeline::save(CheckpointRecord& record) const {
     each_count(counts_, [&](std::uint64_t count) { to.put(count); });
   });
   to.put(position_).put(row_).put(question_).put(watermark_).put(settled_question_);
+  to.put(log_bytes_).put(first_time_);
+  put_mark(to, kept_);
+  to.put(static_cast<std::uint64_t>(marks_.size()));
+  for (const Mark& mark : marks_) put_mark(to, mark);
   to.put(static_cast<std::uint64_t>(versions_.size()));
   for (const auto& [number, known] : versions_) put_version(to, known);
   asker_.save_features(to);
@@ -160,20 +175,19 @@ void Pipeline::save_evaluations(Encoder& to) const {
 
 std::uint64_t settled_questions(const CheckpointRecord& record, const Schema& schema) {
   Decoder from(record.state);
-  if (check_format(from) == kStateFormat) from.text();
+  check_format(from);
+  from.text();  // the config
   return Asker::load_settled(from, schema);
 }
 
 void Pipeline::load(const CheckpointRecord& record) {
   Decoder from(record.state);
-  const std::uint32_t format = check_format(from);
+  check_format(from);
   // The config in force then, which may not be the newest.
-  if (format == kStateFormat) {
-    config_ = parse_config(std::string(from.text()), "checkpoint");
-    config_hash_ = freshet::config_hash(config_);
-    cuts_ = makes_cuts(config_);
-    scoreboard_.config_changed();
-  }
+  config_ = parse_config(std::string(from.text()), "checkpoint");
+  config_hash_ = freshet::config_hash(config_);
+  cuts_ = makes_cuts(config_);
+  scoreboard_.config_changed();
   asker_.load(from);
   scoreboard_.load(from);
   each_count(counts_, [&](std::uint64_t& count) { count = from.get<std::uint64_t>(); });
@@ -182,10 +196,14 @@ void Pipeline::load(const CheckpointRecord& record) {
   question_ = from.get<std::uint64_t>();
   watermark_ = from.get<Millis>();
   settled_question_ = from.get<std::uint64_t>();
+  log_bytes_ = from.get<std::uint64_t>();
+  first_time_ = from.get<Millis>();
+  kept_ = get_mark(from);
+  for (auto n = from.get<std::uint64_t>(); n > 0; --n) marks_.push_back(get_mark(from));
   last_checkpoint_row_ = row_;
   last_checkpoint_question_ = question_;
   for (auto n = from.get<std::uint64_t>(); n > 0; --n) {
-    KnownVersion known = get_version(from, format);
+    KnownVersion known = get_version(from);
     versions_.emplace(known.record.number, std::move(known));
   }
   load_recipes();

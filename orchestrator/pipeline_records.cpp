@@ -107,7 +107,7 @@ void Pipeline::set_status(std::uint64_t version, const std::string& status) {
 }
 
 EvaluationPolicy Pipeline::evaluation_policy(Millis started) const {
-  return freshet::evaluation_policy(config_, started - store_.time(0));
+  return freshet::evaluation_policy(config_, started - first_time_);
 }
 
 }  // namespace freshet

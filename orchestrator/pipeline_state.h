@@ -11,6 +11,7 @@
 #include "orchestrator/config.h"
 #include "orchestrator/learning.h"
 #include "registry/registry.h"
+#include "stream/watermark.h"
 
 namespace freshet {
 
@@ -78,6 +79,16 @@ struct Probation {
   std::uint64_t rows = 0;  ///< judged so far
   bool concluded = false;  ///< no more looks
   Evaluation evaluation;   ///< "champion" = live answers, "candidate" = the one before
+};
+
+/// How things stood at a tick: all questions below `question` had settled, and all rows from `row`
+/// on are of later ones.
+struct Mark {
+  std::uint64_t question = 0;
+  std::uint64_t row = 0;
+  std::uint64_t position = 0;  ///< at which `question` was asked
+  Millis watermark = Watermark::kNone;
+  std::uint64_t bytes = 0;  ///< of the log's records so far
 };
 
 /// The questions below this one had settled when a checkpoint was made. Error{corrupt} for a state

@@ -18,6 +18,7 @@ void Pipeline::tick() {
   tick_candidates();
   tick_triggers();
   tick_anchor();
+  tick_retention();
 }
 
 void Pipeline::tick_stopped_learners() {
@@ -217,8 +218,11 @@ void Pipeline::tick_triggers() {
 }
 
 void Pipeline::tick_anchor() {
-  if (!champion_ || !followed_) return;
-  if (anchor_row(row_)) keep_anchor();
+  if (!anchor_row(row_)) return;
+  for (const ActiveLearner& learner : learners_) {
+    const bool followed = champion_ && followed_ && learner.version == champion_->version;
+    if (followed || config_.keep) keep_anchor(learner.version);
+  }
 }
 
 }  // namespace freshet

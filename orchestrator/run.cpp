@@ -95,6 +95,7 @@ class IngestThread {
 
   void pump(Ingest& ingest, Source& source) {
     while (!stopping() && ingest.pump(source, options_.knobs.read_chunk) != PollStatus::ended) {
+      log_.drop();
     }
   }
 
@@ -210,6 +211,8 @@ int run(const RunOptions& options) {
   for (const Decision& decision : open.pipeline.take_news()) progress.decision(decision);
   open.pipeline.checkpoint();
   open.journal.settle();
+  while (open.log->drop()) {
+  }
   progress.finish();
   if (ingest_failed) throw Error(ErrorKind::unavailable, ingest_error);
   if (stop_requested) {

@@ -39,6 +39,7 @@ struct Segment {
   std::vector<SettledQuestion> settled;  ///< in asked order, those that settled in it
 
   std::uint64_t end_position = 0;  ///< records below it are in this segment or before
+  std::uint64_t end_bytes = 0;     ///< of those records
   Millis watermark = Watermark::kNone;
   bool at_tick = false;  ///< the last row completes a tick
 

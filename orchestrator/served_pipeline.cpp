@@ -213,7 +213,10 @@ void ServedPipeline::ingest_loop() {
                          : fed == PollStatus::ready ? std::chrono::milliseconds(0)
                                                     : std::chrono::milliseconds(5));
     pushed = pushed_.pump(ingest, kIngestChunk);
-    if (open_->log->head() == before) continue;
+    if (open_->log->head() == before) {
+      open_->log->drop();
+      continue;
+    }
     {
       // Nobody is between a look at the head and the wait for more: the wake-up is not lost.
       const std::lock_guard lock(mutex_);

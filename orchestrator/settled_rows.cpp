@@ -127,7 +127,7 @@ std::vector<double> judged_losses(const PipelineConfig& config, const SettledRow
 }
 
 std::uint64_t first_question_at(RowStore& store, std::uint64_t questions, std::uint64_t position) {
-  std::uint64_t low = 0;
+  std::uint64_t low = store.first_question();
   std::uint64_t high = questions;
   while (low < high) {
     const std::uint64_t middle = low + (high - low) / 2;

@@ -19,9 +19,11 @@ std::string wall_clock_text() {
   return format_time(std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
 }
 
-WorkspaceJournal::WorkspaceJournal(Workspace& workspace, std::string pipeline, RowStore& store)
+WorkspaceJournal::WorkspaceJournal(Workspace& workspace, std::string pipeline, EventLog& log,
+                                   RowStore& store)
     : workspace_(workspace),
       pipeline_(std::move(pipeline)),
+      log_(log),
       store_(store),
       thread_([this](const std::stop_token& stop) { write_loop(stop); }) {}
 
@@ -44,6 +46,11 @@ void WorkspaceJournal::settle() {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [this] { return !committed_ || error_; });
   if (error_) std::rethrow_exception(error_);
+}
+
+void WorkspaceJournal::forget(std::uint64_t position, std::uint64_t question, std::uint64_t row) {
+  log_.keep_from(position);
+  store_.drop(question, row);
 }
 
 void WorkspaceJournal::write_loop(const std::stop_token& stop) {
@@ -72,6 +79,7 @@ void WorkspaceJournal::write(CheckpointRecord& record, const std::vector<std::st
   nlohmann::json hashes = nlohmann::json::object();
   for (auto& [name, hash] : parts) hashes[name] = hash.hex();
   record.fingerprint = hashes.dump();
+  log_.sync();
   store_.sync();
   workspace_.artifacts().put_all(artifacts);
   const auto lock = workspace_.use_registry();

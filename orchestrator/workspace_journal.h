@@ -11,6 +11,7 @@
 
 #include "orchestrator/journal.h"
 #include "orchestrator/workspace.h"
+#include "stream/event_log.h"
 #include "stream/row_store.h"
 
 namespace freshet {
@@ -20,12 +21,13 @@ namespace freshet {
 /// It uses the registry within `use_registry`.
 class WorkspaceJournal : public Journal {
  public:
-  WorkspaceJournal(Workspace& workspace, std::string pipeline, RowStore& store);
+  WorkspaceJournal(Workspace& workspace, std::string pipeline, EventLog& log, RowStore& store);
   /// Finishes what was committed; what it meets then is lost with it: settle before.
   ~WorkspaceJournal() override;
 
   void commit(CheckpointRecord record) override;
   void settle() override;
+  void forget(std::uint64_t position, std::uint64_t question, std::uint64_t row) override;
   std::string put_artifact(const std::string& bytes) override;
   std::string get_artifact(const std::string& sha256) override;
   std::vector<Revision> revisions(std::uint64_t version) override;
@@ -36,6 +38,7 @@ class WorkspaceJournal : public Journal {
 
   Workspace& workspace_;
   const std::string pipeline_;
+  EventLog& log_;
   RowStore& store_;
   std::map<std::string, std::string> taken_;  ///< artifacts for the next commit, by sha256
 

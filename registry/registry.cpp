@@ -22,8 +22,6 @@ std::string champion_kinds() {
   return list;
 }
 
-std::int64_t signed_of(std::uint64_t value) { return static_cast<std::int64_t>(value); }
-
 class SqliteRegistry : public Registry {
  public:
   SqliteRegistry(const std::string& path, bool read_only)

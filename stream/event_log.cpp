@@ -9,24 +9,21 @@
 #include <span>
 
 #include "stream/event_log_tables.h"
+#include "stream/log_dropped.h"
+#include "stream/log_letters.h"
 #include "stream/log_progress.h"
 #include "stream/log_seen_ids.h"
 #include "stream/record_batch.h"
 #include "stream/sha256.h"
 #include "stream/sqlite.h"
+#include "stream/whole_file.h"
 
 namespace freshet {
 
 namespace {
 
 constexpr int kPageBytes = 16384;
-constexpr std::size_t kRawBytes = 4096;
 constexpr int kVerifiedOnOpen = 4;
-
-std::int64_t signed_of(std::uint64_t value) { return static_cast<std::int64_t>(value); }
-std::uint64_t unsigned_of(const SQLite::Column& column) {
-  return static_cast<std::uint64_t>(column.getInt64());
-}
 
 std::uint64_t accepted(const std::vector<std::string>& records) {
   return static_cast<std::uint64_t>(std::count_if(
@@ -36,53 +33,43 @@ std::uint64_t accepted(const std::vector<std::string>& records) {
 
 class SqliteEventLog : public EventLog {
  public:
-  SqliteEventLog(const std::string& path, bool read_only)
-      : path_(path), read_only_(read_only), database_(open_database(path, read_only, kPageBytes)) {}
+  SqliteEventLog(const std::string& path, bool read_only, LogSync sync)
+      : path_(path),
+        read_only_(read_only),
+        sync_(sync),
+        database_(open_database(path, read_only, kPageBytes)) {
+    if (sync == LogSync::when_asked) database_.exec("PRAGMA synchronous=NORMAL");
+  }
 
   void create(const std::string& description) {
-    guarded(path_, [&] {
-      if (format() != 0) return;
-      WriteTransaction transaction(database_);
-      // Another process may have been first.
-      if (format() == 0) {
-        if (database_.execAndGet("SELECT count(*) FROM sqlite_schema").getInt() != 0) {
-          throw not_a_log();
-        }
-        database_.exec(kLogTables);
-        database_.exec(fmt::format("PRAGMA application_id={}", kLogApplication));
-        database_.exec(fmt::format("PRAGMA user_version={}", kLogFormat));
-        SQLite::Statement insert(database_, "INSERT INTO meta VALUES ('description', ?)");
-        insert.bind(1, description);
-        insert.exec();
-      }
-      transaction.commit();
-    });
+    guarded(path_, [&] { create_log(database_, path_, description); });
   }
 
   void check_opened(const std::string* description) {
-    guarded(path_, [&] {
-      const int found = format();
-      if (found == 0 && read_only_) {
-        throw Error(ErrorKind::not_found, fmt::format("{}: the log is not made yet", path_));
-      }
-      if (database_.execAndGet("PRAGMA application_id").getInt() != kLogApplication)
-        throw not_a_log();
-      if (found != kLogFormat) {
-        throw Error(ErrorKind::conflict,
-                    fmt::format("{}: the log has format {}, this build reads format {}", path_,
-                                found, kLogFormat));
-      }
-      description_ =
-          database_.execAndGet("SELECT value FROM meta WHERE key='description'").getString();
-    });
+    description_ = guarded(path_, [&] { return check_log(database_, path_, read_only_); });
     if (description != nullptr && *description != description_) {
       throw Error(
           ErrorKind::conflict,
           fmt::format("{}: the log was made for another schema; use another workspace", path_));
     }
     if (read_only_) return;
+    dropped_ = guarded(path_, [&] { return count_dropped(database_); });
     verify_tail();
     progress_.stored(all_progress());
+  }
+
+  std::uint64_t begin() const override {
+    return guarded(path_, [&] { return count_dropped(database_) * kStretch; });
+  }
+  void keep_from(std::uint64_t position) override { keep_from_ = position; }
+  bool drop() override {
+    if (!may_drop(head_)) return false;
+    guarded(path_, [&] {
+      WriteTransaction transaction(database_);
+      drop_stretches(head_);
+      transaction.commit();
+    });
+    return true;
   }
 
   std::uint64_t head() const override { return read_only_ ? query_head() : head_.load(); }
@@ -101,8 +88,9 @@ class SqliteEventLog : public EventLog {
                                 path_, stored, head_.load()));
       }
       const std::uint64_t head = put_records(batch.records);
-      put_letters("dead_letters", batch.dead_letters);
-      put_letters("late_events", batch.late);
+      if (may_drop(head)) drop_stretches(head);
+      put_letters(database_, "dead_letters", batch.dead_letters);
+      put_letters(database_, "late_events", batch.late);
       put_counts(batch);
       if (batch.seen) put_seen(database_, *batch.seen, batch.forget_before);
       progress_.put(database_, batch.progress, path_);
@@ -122,6 +110,10 @@ class SqliteEventLog : public EventLog {
       }
     }
     return newest_read_;
+  }
+
+  void sync() override {
+    if (sync_ == LogSync::when_asked) sync_file(path_ + "-wal");
   }
 
   IngestCounts counts() const override {
@@ -160,22 +152,20 @@ class SqliteEventLog : public EventLog {
   }
 
   std::vector<DeadLetter> dead_letters(std::uint64_t limit, std::uint64_t before) const override {
-    return letters("dead_letters", limit, before);
+    return guarded(path_, [&] { return letters(database_, "dead_letters", limit, before); });
   }
   std::vector<DeadLetter> late_events(std::uint64_t limit, std::uint64_t before) const override {
-    return letters("late_events", limit, before);
+    return guarded(path_, [&] { return letters(database_, "late_events", limit, before); });
   }
 
   const std::string& description() const override { return description_; }
 
   std::string content_hash() const override {
     Sha256 hash;
-    read(0, head(), [&](std::uint64_t, std::string_view record) {
-      const auto size = static_cast<std::uint32_t>(record.size());
-      hash.add({reinterpret_cast<const char*>(&size), sizeof size});
-      hash.add(record);
-      return true;
-    });
+    guarded(path_, [&] { each_dropped(database_, [&](const std::string& of) { hash.add(of); }); });
+    for (std::uint64_t at = begin(), end = head(); at < end; at += kStretch) {
+      hash.add(stretch_hash(at, std::min(end, at + kStretch)));
+    }
     return hash.hex();
   }
 
@@ -192,7 +182,7 @@ class SqliteEventLog : public EventLog {
     } catch (const Error& error) {
       found(error);
     }
-    std::uint64_t expected = 0;
+    std::uint64_t expected = all.empty() ? 0 : std::min(all.front().first, begin());
     for (const Extent& extent : all) {
       if (extent.first != expected) found(gap(expected, extent.first));
       expected = extent.first + extent.count;
@@ -211,13 +201,6 @@ class SqliteEventLog : public EventLog {
     std::uint64_t first = 0;
     std::uint64_t count = 0;
   };
-
-  int format() const { return database_.execAndGet("PRAGMA user_version").getInt(); }
-
-  Error not_a_log() const {
-    return {ErrorKind::corrupt,
-            fmt::format("{}: found another SQLite database, expected an event log", path_)};
-  }
 
   Error gap(std::uint64_t expected, std::uint64_t found) const {
     return {ErrorKind::corrupt,
@@ -249,7 +232,8 @@ class SqliteEventLog : public EventLog {
   void verify_tail() {
     head_ = query_head();
     std::uint64_t end = head_;
-    for (int i = 0; i < kVerifiedOnOpen && end > 0; ++i) {
+    const std::uint64_t first = begin();
+    for (int i = 0; i < kVerifiedOnOpen && end > first; ++i) {
       const auto held = load(end - 1);
       if (held->end() != end) throw gap(held->end(), end);
       end = held->first();
@@ -270,6 +254,7 @@ class SqliteEventLog : public EventLog {
         const std::unique_ptr<SQLite::Statement, decltype(reset)> row(&*select_batch_, reset);
         row->bind(1, signed_of(position));
         if (!row->executeStep()) {
+          if (position < begin()) throw was_dropped(position);
           throw Error(ErrorKind::corrupt, fmt::format("position {} is missing", position));
         }
         const SQLite::Column payload = row->getColumn(3);
@@ -284,6 +269,39 @@ class SqliteEventLog : public EventLog {
       const std::string what = error.what();
       if (!what.starts_with(path_)) throw Error(error.kind(), path_ + ": " + what);
       throw Error(error.kind(), fmt::format("{}; found at position {}", what, position));
+    }
+  }
+
+  Error was_dropped(std::uint64_t position) const {
+    return {ErrorKind::not_found,
+            fmt::format("{}: the record at position {} was dropped, as stream.keep says: the log "
+                        "begins at position {}",
+                        path_, position, begin())};
+  }
+
+  std::string stretch_hash(std::uint64_t begin, std::uint64_t end) const {
+    Sha256 hash;
+    read(begin, end, [&](std::uint64_t, std::string_view record) {
+      const auto size = static_cast<std::uint32_t>(record.size());
+      hash.add({reinterpret_cast<const char*>(&size), sizeof size});
+      hash.add(record);
+      return true;
+    });
+    return hash.hex();
+  }
+
+  bool may_drop(std::uint64_t head) const {
+    const std::uint64_t end = (dropped_ + 1) * kStretch;
+    return end <= keep_from_ && end < head;  // the last batch stays: it tells the head
+  }
+
+  // Few at a time, as clients wait for the transaction.
+  void drop_stretches(std::uint64_t head) {
+    constexpr int kMost = 4;
+    dropped_ = count_dropped(database_);  // an append that failed may have dropped some before
+    for (int i = 0; i < kMost && may_drop(head); ++i, ++dropped_) {
+      const std::uint64_t end = (dropped_ + 1) * kStretch;
+      put_dropped(database_, dropped_, stretch_hash(end - kStretch, end), end);
     }
   }
 
@@ -305,20 +323,6 @@ class SqliteEventLog : public EventLog {
     return head;
   }
 
-  void put_letters(const char* table, const std::vector<DeadLetter>& letters) {
-    SQLite::Statement insert(
-        database_,
-        fmt::format("INSERT INTO {} (source, line, raw, reason) VALUES (?, ?, ?, ?)", table));
-    for (const DeadLetter& letter : letters) {
-      insert.bind(1, letter.source);
-      insert.bind(2, signed_of(letter.line));
-      insert.bind(3, letter.raw.data(), static_cast<int>(std::min(letter.raw.size(), kRawBytes)));
-      insert.bind(4, letter.reason);
-      insert.exec();
-      insert.reset();
-    }
-  }
-
   void put_counts(const LogBatch& batch) {
     SQLite::Statement add(database_,
                           "UPDATE counters SET accepted=accepted+?, duplicates=duplicates+?, "
@@ -330,30 +334,14 @@ class SqliteEventLog : public EventLog {
     add.exec();
   }
 
-  std::vector<DeadLetter> letters(const char* table, std::uint64_t limit,
-                                  std::uint64_t before) const {
-    return guarded(path_, [&] {
-      std::vector<DeadLetter> newest;
-      SQLite::Statement select(
-          database_, fmt::format("SELECT source, line, raw, reason, number FROM {} WHERE number<? "
-                                 "ORDER BY number DESC LIMIT ?",
-                                 table));
-      select.bind(1, signed_of(std::min(before, kNewest)));
-      select.bind(2, signed_of(std::min<std::uint64_t>(limit, 1'000'000'000)));
-      while (select.executeStep()) {
-        newest.push_back({select.getColumn(0).getString(), unsigned_of(select.getColumn(1)),
-                          select.getColumn(2).getString(), select.getColumn(3).getString(),
-                          unsigned_of(select.getColumn(4))});
-      }
-      return newest;
-    });
-  }
-
   const std::string path_;
   const bool read_only_;
+  const LogSync sync_;
   mutable SQLite::Database database_;
   std::string description_;
-  std::atomic<std::uint64_t> head_ = 0;  // the writer's
+  std::atomic<std::uint64_t> head_ = 0;       // the writer's
+  std::uint64_t dropped_ = 0;                 // stretches, as far as the writer knows
+  std::atomic<std::uint64_t> keep_from_ = 0;  // records below it may be dropped
   ProgressWriter progress_;
   mutable std::optional<SQLite::Statement> select_batch_;
   mutable std::shared_ptr<const RecordBatch> newest_read_;  // batches never change
@@ -372,15 +360,16 @@ void EventLog::read(std::uint64_t begin, std::uint64_t end,
   }
 }
 
-std::unique_ptr<EventLog> EventLog::open(const std::string& path, const std::string& description) {
-  auto log = std::make_unique<SqliteEventLog>(path, false);
+std::unique_ptr<EventLog> EventLog::open(const std::string& path, const std::string& description,
+                                         LogSync sync) {
+  auto log = std::make_unique<SqliteEventLog>(path, false, sync);
   log->create(description);
   log->check_opened(&description);
   return log;
 }
 
 std::unique_ptr<EventLog> EventLog::open_reader(const std::string& path) {
-  auto log = std::make_unique<SqliteEventLog>(path, true);
+  auto log = std::make_unique<SqliteEventLog>(path, true, LogSync::each_append);
   log->check_opened(nullptr);
   return log;
 }

@@ -46,9 +46,16 @@ struct LogBatch {
   Millis forget_before = Watermark::kNone;  ///< with `seen`: stretches of older ids alone go
 };
 
+/// When what was appended is on disk.
+enum class LogSync {
+  each_append,  ///< before `append` returns
+  when_asked,   ///< at `sync`: what was appended since outlives the process, not the machine
+};
+
 /// A pipeline's durable, append-only, totally ordered log: one SQLite file, format in
 /// docs/log-format.md. Positions are 0, 1, 2 … without gaps. Records are kept in batches, each a
-/// blob with its hash, so a torn or damaged batch is found and named.
+/// blob with its hash, so a torn or damaged batch is found and named. The oldest records may be
+/// dropped, by whole stretches of kStretch, whose hashes stay.
 ///
 /// One writer (the ingest thread). Readers on other threads each open a log of their own with
 /// `open_reader`. Every function throws `Error{unavailable}` when the disk refuses (full,
@@ -59,25 +66,39 @@ class EventLog {
   /// Opens or creates the log for writing; verifies the last batches and how they follow one
   /// another. `description` is stored at creation and must match after, else Error{conflict} (it
   /// names what makes two logs incompatible, e.g. the schema).
-  static std::unique_ptr<EventLog> open(const std::string& path, const std::string& description);
+  static std::unique_ptr<EventLog> open(const std::string& path, const std::string& description,
+                                        LogSync sync = LogSync::each_append);
   /// Opens an existing log read-only. Error{not_found} if there is none.
   static std::unique_ptr<EventLog> open_reader(const std::string& path);
   virtual ~EventLog() = default;
 
+  static constexpr std::uint64_t kStretch = 8192;
+
+  /// The first position that was not dropped.
+  virtual std::uint64_t begin() const = 0;
+  /// Records below `position` are needed no longer: `drop` may drop them. Any thread may say so, to
+  /// the writer's.
+  virtual void keep_from(std::uint64_t position) = 0;
+  /// Drops a few stretches that may go; false when there is none. Appends do so too.
+  virtual bool drop() = 0;
   /// The position after the last record. Readers see what the writer has committed. The writer's
   /// may be asked by any thread.
   virtual std::uint64_t head() const = 0;
 
-  /// Appends in one transaction, durable on return; gives the new head. Error{conflict} when
-  /// another writer has appended since this one opened the log.
+  /// Appends in one transaction, durable on return (see LogSync); gives the new head.
+  /// Error{conflict} when another writer has appended since this one opened the log.
   virtual std::uint64_t append(const LogBatch& batch) = 0;
 
   /// Calls `each(position, record)` for the records of [begin, end), in order; stops early when
-  /// it returns false. The view is valid during the call. Error{corrupt} beyond the head.
+  /// it returns false. The view is valid during the call. Error{corrupt} beyond the head,
+  /// Error{not_found} for what was dropped.
   void read(std::uint64_t begin, std::uint64_t end,
             const std::function<bool(std::uint64_t, std::string_view)>& each) const;
-  /// The batch that holds `position`. Error{corrupt} beyond the head.
+  /// The batch that holds `position`. Throws as `read` does.
   virtual std::shared_ptr<const RecordBatch> batch(std::uint64_t position) const = 0;
+
+  /// All that was appended is on disk on return. Any thread may ask the writer's.
+  virtual void sync() = 0;
 
   virtual IngestCounts counts() const = 0;
   /// Records of all inputs so far, bad, late and duplicate ones included: the next ordinal.
@@ -97,7 +118,8 @@ class EventLog {
 
   virtual const std::string& description() const = 0;
 
-  /// sha256 (hex) over all records in order, whatever their batches; reads the whole log.
+  /// sha256 (hex) over the hashes of the stretches, each over its records in order, whatever their
+  /// batches and whatever was dropped; reads all that is there.
   virtual std::string content_hash() const = 0;
 
   /// Reads every batch against its hash; the damage found, in words. Empty: all is well.

@@ -1,37 +1,20 @@
 #pragma once
 
+#include <string>
+
+#include "stream/sqlite.h"
+
 namespace freshet {
 
-/// What an event log's file is made of; docs/log-format.md explains each column.
-inline constexpr int kLogApplication = 0x46724C67;  ///< "FrLg", in the file's header
-inline constexpr int kLogFormat = 3;
+// What an event log's file is made of; docs/log-format.md explains each table and column.
 
-inline constexpr const char* kLogTables = R"(
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
-CREATE TABLE batches (
-  first INTEGER PRIMARY KEY, count INTEGER NOT NULL, hash TEXT NOT NULL, payload BLOB NOT NULL
-) STRICT;
-CREATE TABLE counters (
-  accepted INTEGER NOT NULL, duplicates INTEGER NOT NULL, late INTEGER NOT NULL,
-  dead_letters INTEGER NOT NULL
-) STRICT;
-INSERT INTO counters VALUES (0, 0, 0, 0);
-CREATE TABLE seen_ids (
-  end INTEGER PRIMARY KEY, max_time INTEGER NOT NULL, newest INTEGER NOT NULL, hash TEXT NOT NULL,
-  ids BLOB NOT NULL
-) STRICT;
-CREATE TABLE dead_letters (
-  number INTEGER PRIMARY KEY, source TEXT NOT NULL, line INTEGER NOT NULL, raw BLOB NOT NULL,
-  reason TEXT NOT NULL
-) STRICT;
-CREATE TABLE late_events (
-  number INTEGER PRIMARY KEY, source TEXT NOT NULL, line INTEGER NOT NULL, raw BLOB NOT NULL,
-  reason TEXT NOT NULL
-) STRICT;
-CREATE TABLE progress (
-  name TEXT PRIMARY KEY, identity TEXT NOT NULL, bytes INTEGER NOT NULL, records INTEGER NOT NULL,
-  rolling_hash TEXT NOT NULL, header TEXT NOT NULL
-) STRICT;
-)";
+/// Makes an empty database a log, if it is not one yet. Throws Error{corrupt} for another database.
+void create_log(SQLite::Database& database, const std::string& path,
+                const std::string& description);
+
+/// The description that the log was made with. Throws Error{conflict} naming both formats for one
+/// of another format, Error{corrupt} for another database, and for a reader Error{not_found} where
+/// nothing was made yet.
+std::string check_log(SQLite::Database& database, const std::string& path, bool read_only);
 
 }  // namespace freshet

@@ -7,15 +7,6 @@
 #include "stream/error.h"
 
 namespace freshet {
-namespace {
-
-std::int64_t signed_of(std::uint64_t value) { return static_cast<std::int64_t>(value); }
-std::uint64_t unsigned_of(const SQLite::Column& column) {
-  return static_cast<std::uint64_t>(column.getInt64());
-}
-
-}  // namespace
-
 std::vector<SourceProgress> read_progress(const SQLite::Database& database) {
   std::vector<SourceProgress> all;
   SQLite::Statement select(database,

@@ -23,7 +23,7 @@ std::string checksum_of(std::int64_t end, std::int64_t max_time, std::string_vie
 void put_seen(SQLite::Database& database, const SeenStretch& stretch, Millis forget_before) {
   Millis newest = Watermark::kNone;
   for (const SeenId& seen : stretch.ids) newest = std::max(newest, seen.time);
-  const auto end = static_cast<std::int64_t>(stretch.end);
+  const std::int64_t end = signed_of(stretch.end);
   const std::string_view ids(reinterpret_cast<const char*>(stretch.ids.data()),
                              stretch.ids.size() * sizeof(SeenId));
   SQLite::Statement forget(database, "DELETE FROM seen_ids WHERE newest < ?");
@@ -41,7 +41,7 @@ void put_seen(SQLite::Database& database, const SeenStretch& stretch, Millis for
 std::uint64_t count_seen(const SQLite::Database& database) {
   SQLite::Statement select(database, "SELECT coalesce(sum(length(ids)), 0) FROM seen_ids");
   select.executeStep();
-  return static_cast<std::uint64_t>(select.getColumn(0).getInt64()) / sizeof(SeenId);
+  return unsigned_of(select.getColumn(0)) / sizeof(SeenId);
 }
 
 void read_seen(const SQLite::Database& database, const std::string& path,

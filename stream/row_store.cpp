@@ -58,7 +58,8 @@ class SqliteRowStore : public RowStore {
 
   void add_column(const FeatureColumn& column,
                   const std::function<void(std::uint64_t, std::span<float>)>& vector_of) override {
-    ChunkSeries& series = ensure(kVectors + column.identity, column.width * sizeof(float), 0);
+    ChunkSeries& series =
+        ensure(kVectors + column.identity, column.width * sizeof(float), first_question());
     std::vector<float> vector(column.width);
     for (std::uint64_t question = series.end(); question < questions(); ++question) {
       vector_of(question, vector);
@@ -99,7 +100,7 @@ class SqliteRowStore : public RowStore {
   std::pair<std::uint64_t, std::uint64_t> answered(const std::string& answerer) override {
     const auto found = series_.find(kAnswers + answerer);
     if (found == series_.end()) return {0, 0};
-    return {found->second.begin(), found->second.end()};
+    return {std::max(found->second.begin(), found->second.kept()), found->second.end()};
   }
 
   void read_answers(const std::string& answerer, std::uint64_t begin, std::uint64_t end,
@@ -150,6 +151,16 @@ class SqliteRowStore : public RowStore {
     }
   }
 
+  void drop(std::uint64_t question, std::uint64_t row) override {
+    std::vector<ChunkFile::SeriesRecord> all;
+    for (auto& [name, series] : series_) {
+      all.push_back(series.keep_from(&series == rows_ ? row : question));
+    }
+    file_.drop(all);
+  }
+  std::uint64_t first_question() const override { return questions_->kept(); }
+  std::uint64_t first_row() const override { return rows_->kept(); }
+
   std::string content_hash() override {
     Sha256 hash;
     for (auto& [name, series] : series_) {
@@ -157,14 +168,7 @@ class SqliteRowStore : public RowStore {
       if (name.starts_with(kVectors) && series.end() < questions()) continue;
       hash.add(
           fmt::format("{} {} {} {}\n", name, series.record_bytes(), series.begin(), series.end()));
-      std::string bytes;
-      for (std::uint64_t at = series.begin(); at < series.end();) {
-        const std::uint64_t end = std::min(series.end(), at + kChunk);
-        bytes.resize((end - at) * series.record_bytes());
-        series.read(at, end, bytes.data());
-        hash.add(bytes);
-        at = end;
-      }
+      series.each_checksum([&](const std::string& of) { hash.add(of); });
     }
     return hash.hex();
   }
@@ -183,7 +187,7 @@ class SqliteRowStore : public RowStore {
     const auto found = series_.find(name);
     if (found == series_.end()) {
       const std::int64_t id = file_.add_series(name, record_bytes, begin);
-      return adopt({id, name, record_bytes, begin, begin});
+      return adopt({id, name, record_bytes, begin, begin, 0});
     }
     if (found->second.record_bytes() != record_bytes) {
       throw Error(ErrorKind::corrupt,

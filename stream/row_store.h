@@ -49,7 +49,8 @@ class RowStore {
   /// The column of a feature set. Error{conflict} if there is none.
   std::size_t column(const std::string& identity) const;
   /// Adds a column behind the others. `vector_of` is asked for the vectors of those recorded
-  /// questions, in order, that the file doesn't hold from an earlier time. If it throws, there is
+  /// questions, in order, that were not dropped and that the file doesn't hold from an earlier
+  /// time. If it throws, there is
   /// no such column.
   virtual void add_column(
       const FeatureColumn& column,
@@ -72,7 +73,8 @@ class RowStore {
   /// where the series ends (or its start, if it is new).
   virtual void answer(const std::string& answerer, std::size_t width, std::uint64_t first,
                       std::span<const float> answers) = 0;
-  /// [begin, end) of the questions a series covers; {0, 0} if there is none.
+  /// [begin, end) of the questions a series covers and that were not dropped; {0, 0} if there is
+  /// none.
   virtual std::pair<std::uint64_t, std::uint64_t> answered(const std::string& answerer) = 0;
   /// Answers for questions [begin, end), row-major, into `out`; all must be covered.
   virtual void read_answers(const std::string& answerer, std::uint64_t begin, std::uint64_t end,
@@ -94,7 +96,15 @@ class RowStore {
   /// Cuts back to the first `questions` questions (answers too) and `rows` rows.
   virtual void cut(std::uint64_t questions, std::uint64_t rows) = 0;
 
-  /// sha256 (hex) over questions, answers and rows, whatever was flushed when; reads everything.
+  /// Questions below `question` (their vectors and answers too) and rows below `row` are needed no
+  /// longer, and may not be read any more. Durable on return.
+  virtual void drop(std::uint64_t question, std::uint64_t row) = 0;
+  /// What was dropped ends here.
+  virtual std::uint64_t first_question() const = 0;
+  virtual std::uint64_t first_row() const = 0;
+
+  /// sha256 (hex) over the checksums of all chunks of questions, answers and rows, whatever was
+  /// flushed when and whatever was dropped.
   virtual std::string content_hash() = 0;
   /// Reads every chunk against its hash; the damage found, in words. Empty: all is well.
   virtual std::vector<std::string> verify() = 0;

@@ -2,6 +2,7 @@
 
 #include <SQLiteCpp/SQLiteCpp.h>
 
+#include <cstdint>
 #include <string>
 #include <utility>
 
@@ -35,6 +36,12 @@ auto guarded(const std::string& path, Work&& work) {
   } catch (const SQLite::Exception& error) {
     throw translate(path, error);
   }
+}
+
+// SQLite's integers are signed; positions, numbers and counts are below 2^63.
+inline std::int64_t signed_of(std::uint64_t value) { return static_cast<std::int64_t>(value); }
+inline std::uint64_t unsigned_of(const SQLite::Column& column) {
+  return static_cast<std::uint64_t>(column.getInt64());
 }
 
 /// `BEGIN IMMEDIATE` … `COMMIT`; rolled back when it goes out of scope uncommitted.

@@ -35,6 +35,11 @@ int write_new(const std::string& path, std::string_view bytes, mode_t mode) {
   return failed != 0 ? failed : closed;
 }
 
+Error refused(const std::string& path, int why) {
+  return {ErrorKind::unavailable,
+          fmt::format("{}: cannot be written: {}", path, std::system_category().message(why))};
+}
+
 int sync_folder(const std::string& folder) {
   const int file = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (file < 0) return errno;
@@ -57,9 +62,15 @@ void write_whole_file(const std::string& path, std::string_view bytes, mode_t mo
   } else {
     ::unlink(part.c_str());
   }
-  if (failed == 0) return;
-  throw Error(ErrorKind::unavailable, fmt::format("{}: cannot be written: {}", path,
-                                                  std::system_category().message(failed)));
+  if (failed != 0) throw refused(path, failed);
+}
+
+void sync_file(const std::string& path) {
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0 && errno == ENOENT) return;
+  const int failed = file >= 0 && ::fdatasync(file) == 0 ? 0 : errno;
+  if (file >= 0) ::close(file);
+  if (failed != 0) throw refused(path, failed);
 }
 
 }  // namespace freshet

@@ -16,4 +16,8 @@ namespace freshet {
 /// there then, unless only the last sync failed.
 void write_whole_file(const std::string& path, std::string_view bytes, mode_t mode);
 
+/// What was written to the file is on disk on return; a file that is not there has nothing to be.
+/// Throws Error{unavailable} as above. May be called by any thread.
+void sync_file(const std::string& path);
+
 }  // namespace freshet

@@ -104,6 +104,22 @@ TEST_F(Reproduction, KillsAtRandomMomentsChangeNothing) {
   expect_same("killed");
 }
 
+TEST_F(Reproduction, KillsLoseNothingOfALogThatIsSyncedNowAndThen) {
+  auto config = nlohmann::json::parse(turning_config());
+  config["stream"]["durability"] = "batch";
+  const std::string command = "run " + scratch_->write("batch.json", config.dump()) +
+                              " --json -w " + scratch_->path("batch") + " --input " + csv_;
+  KeyedGenerator generator(12);
+  for (int kill = 0; kill < 6; ++kill) {
+    start_and_kill(command, 50 + static_cast<int>(generator.below(400)));
+  }
+  ASSERT_EQ(freshet_program(command).code, 0);
+  const nlohmann::json parts = fingerprint_of(scratch_->path("batch"));
+  for (const std::string part : {"log", "rows", "live", "learners", "evaluations"}) {
+    EXPECT_EQ(parts.at(part), reference_.at(part)) << part;
+  }
+}
+
 TEST_F(Reproduction, LostRowsAreDerivedFromTheLogAgain) {
   ASSERT_EQ(run("lost", "--input " + csv_).code, 0);
   const std::string rows = scratch_->path("lost/pipelines/turning/rows.db");

@@ -14,9 +14,13 @@ namespace freshet {
 /// A log in memory: records only, no ingestion's side outputs. Used by one thread.
 class MemoryLog : public EventLog {
  public:
+  std::uint64_t begin() const override { return 0; }
+  void keep_from(std::uint64_t /*position*/) override {}
+  bool drop() override { return false; }
   std::uint64_t head() const override { return records_.size(); }
   std::uint64_t append(const LogBatch& batch) override;
   std::shared_ptr<const RecordBatch> batch(std::uint64_t position) const override;
+  void sync() override {}
   IngestCounts counts() const override { return {records_.size(), 0, 0, 0}; }
   std::uint64_t ordinals() const override { return records_.size(); }
   std::uint64_t seen_ids() const override { return 0; }
@@ -45,6 +49,8 @@ class MemoryJournal : public Journal {
  public:
   void commit(CheckpointRecord record) override;
   void settle() override {}
+  void forget(std::uint64_t /*position*/, std::uint64_t /*question*/,
+              std::uint64_t /*row*/) override {}
   std::string put_artifact(const std::string& bytes) override;
   std::string get_artifact(const std::string& sha256) override { return artifacts_.at(sha256); }
   std::vector<Revision> revisions(std::uint64_t version) override {

@@ -1,0 +1,74 @@
+#include <algorithm>
+
+#include "orchestrator/pipeline.h"
+
+namespace freshet {
+
+namespace {
+
+constexpr std::uint64_t kLeastRows = 20'000;  // more than any test, brake or probation looks back
+constexpr std::size_t kCommits = 4;  // the checkpoints that are kept, and the one under way
+
+std::uint64_t before(std::uint64_t row, std::uint64_t rows) { return row - std::min(row, rows); }
+
+}  // namespace
+
+// What goes is decided at ticks, by the log alone, because a new learner begins with the first row
+// that stays. It is deleted later, when no checkpoint leads back to it.
+void Pipeline::tick_retention() {
+  if (!config_.keep) {
+    marks_.clear();
+    return;
+  }
+  if (!anchor_row(row_)) return;
+  add_mark();
+  const std::uint64_t needed = first_row_needed();
+  while (!marks_.empty() && marks_.front().row <= needed && !within_limits(marks_.front())) {
+    kept_ = marks_.front();
+    marks_.pop_front();
+  }
+}
+
+void Pipeline::add_mark() {
+  Mark mark;
+  mark.question = settled_question_;
+  mark.row = row_;
+  mark.position = settled_question_ < question_ ? store_.position(settled_question_) : position_;
+  mark.watermark = watermark_;
+  mark.bytes = log_bytes_;
+  marks_.push_back(mark);
+}
+
+// Whether something before it is to stay.
+bool Pipeline::within_limits(const Mark& mark) const {
+  if (config_.keep->age) return mark.watermark > watermark_ - *config_.keep->age;
+  return log_bytes_ - mark.bytes < *config_.keep->bytes;
+}
+
+// Learners go on from an anchor, which needs the rows that its replay holds.
+std::uint64_t Pipeline::first_row_needed() const {
+  const std::uint64_t between_anchors = 2 * config_.promote.refresh.keep_every_rows;
+  std::uint64_t first = before(row_, kLeastRows + between_anchors);
+  for (const Recipe& recipe : recipes_) {
+    first = std::min(first, before(row_, recipe.replay_capacity + recipe.batch + between_anchors));
+  }
+  const std::uint64_t held_out = config_.evaluate.holdout_rows;
+  for (const RetrainAction& action : config_.retrain.actions) {
+    if (action.kind == RetrainKind::fresh) {
+      first = std::min(first, before(row_, action.window_rows + held_out + between_anchors));
+    }
+    if (action.kind == RetrainKind::warm && champion_) first = std::min(first, champion_->row);
+  }
+  for (const Candidate& candidate : candidates_) first = std::min(first, candidate.begin);
+  return first;
+}
+
+void Pipeline::forget_old() {
+  committed_kept_.push_back(kept_);
+  if (committed_kept_.size() < kCommits) return;
+  const Mark& kept = committed_kept_.front();
+  if (kept.row > store_.first_row()) journal_.forget(kept.position, kept.question, kept.row);
+  committed_kept_.pop_front();
+}
+
+}  // namespace freshet
