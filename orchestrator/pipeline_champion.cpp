@@ -6,6 +6,7 @@
 
 #include "orchestrator/pipeline.h"
 #include "orchestrator/receipts.h"
+#include "trainer/anchor.h"
 
 namespace freshet {
 
@@ -36,8 +37,9 @@ void Pipeline::store_artifact(ServedRevision& revision) {
 
 void Pipeline::keep_anchor() {
   const std::string weights = champion_->row == row_ ? champion_->artifact : "";
-  pending_.revisions.push_back({champion_->version, row_, weights,
-                                journal_.put_artifact(learning_.save(champion_->version))});
+  pending_.revisions.push_back(
+      {champion_->version, row_, weights,
+       journal_.put_artifact(anchor_bytes(learning_.save(champion_->version)))});
 }
 
 void Pipeline::promote_version(std::uint64_t version, Decision receipt) {

@@ -252,15 +252,11 @@ std::vector<std::string> ChunkFile::verify() const {
   return guarded(path_, [&] {
     // Chunk by chunk: the writer waits for a statement that reads.
     std::vector<std::pair<std::int64_t, std::int64_t>> keys;
-    SQLite::Statement select_keys(database_,
-                                  "SELECT series, number FROM chunks ORDER BY series, number");
-    while (select_keys.executeStep()) {
-      keys.emplace_back(select_keys.getColumn(0).getInt64(), select_keys.getColumn(1).getInt64());
-    }
-    std::vector<std::string> damage;
-    SQLite::Statement select(database_,
-                             "SELECT name, hash, payload FROM chunks JOIN series ON series.id = "
-                             "chunks.series WHERE series = ? AND number = ?");
+    std::vector<std::string> damage = gaps(keys);
+    SQLite::Statement select(
+        database_,
+        "SELECT name, hash, payload, records * record_bytes FROM chunks JOIN series ON series.id = "
+        "chunks.series WHERE series = ? AND number = ?");
     for (const auto& [series, number] : keys) {
       select.reset();
       select.bind(1, series);
@@ -269,12 +265,36 @@ std::vector<std::string> ChunkFile::verify() const {
       const SQLite::Column column = select.getColumn(2);
       const std::string_view payload(static_cast<const char*>(column.getBlob()),
                                      static_cast<std::size_t>(column.getBytes()));
-      if (checksum({}, payload) == select.getColumn(1).getString()) continue;
+      const bool complete = select.getColumn(3).getInt64() == column.getBytes();
+      if (complete && checksum({}, payload) == select.getColumn(1).getString()) continue;
       damage.push_back(fmt::format("chunk {} of series \"{}\" does not match its hash", number,
                                    select.getColumn(0).getString()));
     }
     return damage;
   });
+}
+
+/// Chunks that are not there, in words; those that are, into `keys`.
+std::vector<std::string> ChunkFile::gaps(
+    std::vector<std::pair<std::int64_t, std::int64_t>>& keys) const {
+  std::vector<std::string> damage;
+  SQLite::Statement select(database_,
+                           "SELECT series, number, name, first FROM chunks LEFT JOIN series ON "
+                           "series.id = chunks.series ORDER BY series, number");
+  while (select.executeStep()) {
+    const std::int64_t series = select.getColumn(0).getInt64();
+    const std::int64_t number = select.getColumn(1).getInt64();
+    const bool is_first = keys.empty() || keys.back().first != series;
+    const std::int64_t expected =
+        is_first ? select.getColumn(3).getInt64() / signed_of(ChunkSeries::kChunk)
+                 : keys.back().second + 1;
+    if (number != expected) {
+      damage.push_back(fmt::format("chunk {} of series \"{}\" is missing, the next one is {}",
+                                   expected, select.getColumn(2).getString(), number));
+    }
+    keys.emplace_back(series, number);
+  }
+  return damage;
 }
 
 ChunkSeries::ChunkSeries(ChunkFile& file, ChunkFile::SeriesRecord record, bool read_only)

@@ -69,6 +69,7 @@ class ChunkFile {
   void settle() const;
   void write_loop(const std::stop_token& stop);
   void write(const Batch& batch);
+  std::vector<std::string> gaps(std::vector<std::pair<std::int64_t, std::int64_t>>& keys) const;
   std::shared_ptr<const Batch> writing() const;
 
   const std::string path_;

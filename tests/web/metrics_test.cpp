@@ -186,6 +186,11 @@ TEST_F(MetricsOfAService, TellWhatThePipelineTells) {
   EXPECT_EQ(value("freshet_rows"), 300);
   EXPECT_EQ(value("freshet_lag_records"), 0);
   EXPECT_EQ(value("freshet_watermark_timestamp_seconds"), 1704067200 + 299);
+  EXPECT_GT(exposed.families.at("freshet_workspace_bytes")
+                .samples.at("freshet_workspace_bytes{kind=\"log\"}"),
+            0);
+  EXPECT_GT(exposed.families.at("freshet_disk_free_bytes").samples.at("freshet_disk_free_bytes"),
+            0);
   EXPECT_GT(exposed.families.at("freshet_learn_duration_seconds")
                 .samples.at("freshet_learn_duration_seconds_count{pipeline=\"bikes\"}"),
             0);
