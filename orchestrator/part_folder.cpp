@@ -97,11 +97,13 @@ PartFolder::~PartFolder() {
 }
 
 void PartFolder::publish() {
-  if (::unlink((path_ + kLock).c_str()) != 0) throw refused(path_ + kLock, "removed", errno);
   for (const auto& entry : fs::recursive_directory_iterator(path_)) sync(entry.path().string());
   sync(path_);
   if (std::rename(path_.c_str(), target_.c_str()) != 0) throw refused(target_, "made", errno);
   published_ = true;
+  // Not before: without it the next one would not know what it may clear.
+  if (::unlink((target_ + kLock).c_str()) != 0) throw refused(target_ + kLock, "removed", errno);
+  sync(target_);
   sync(fs::path(target_).parent_path().string());
 }
 

@@ -104,12 +104,14 @@ class Verification {
     // The checkpoint first: log and rows only grow.
     const bool checkpointed = registry != nullptr && look_at_checkpoint(*registry, reach);
     const std::string place = "pipelines/" + name;
+    being_made_ = registry != nullptr && !checkpointed;
     const auto is_due = [&](const char* file) {
       return checkpointed || size_of(folder_ + '/' + place + file) > 0;
     };
     if (is_due("/log.db")) log(place + "/log.db", reach);
     if (is_due("/rows.db")) rows(place + "/rows.db", reach);
     if (size_of(folder_ + '/' + place + "/backtests.db") > 0) backtests(place + "/backtests.db");
+    being_made_ = false;
     report.pipelines.push_back(reach);
   }
 
@@ -133,6 +135,7 @@ class Verification {
       check();
     } catch (const Error& error) {
       if (error.kind() == ErrorKind::unavailable) throw;
+      if (error.kind() == ErrorKind::not_found && being_made_) return;
       damaged(file, error.what(), advice);
     }
   }
@@ -200,6 +203,7 @@ class Verification {
   const std::string folder_;
   std::set<std::string> seen_;  ///< artifacts
   std::uint64_t artifact_bytes_ = 0;
+  bool being_made_ = false;  ///< a pipeline's owner may just be starting: its files may be empty
 };
 
 std::vector<std::string> pipeline_folders(const std::string& folder) {
