@@ -210,8 +210,8 @@ TEST_F(WorkspaceCommands, ABackupUnderLoadRestoresAndGoesOn) {
   std::atomic<std::size_t> sent = 0;
   std::atomic<bool> failed = false;
   std::thread client([&] {
-    for (; sent < kEvents && !failed; sent += 50) {
-      const Reply reply = served.post(kPipeline + "/events", joined(events, sent, sent + 50));
+    for (; sent < kEvents && !failed; sent += 100) {
+      const Reply reply = served.post(kPipeline + "/events", joined(events, sent, sent + 100));
       failed = reply.status != 200;
       EXPECT_EQ(reply.status, 200) << reply.body;
     }

@@ -83,7 +83,7 @@ class Exposition {
 
   void check_labels(const std::string& line, const std::string& labels) {
     static const std::set<std::string> kKnown = {"pipeline", "answerer", "verdict", "method",
-                                                 "route",    "status",   "le"};
+                                                 "kind",     "route",    "status",  "le"};
     static const std::regex label(R"re(([a-z]+)="([^"]*)",?)re");
     for (std::sregex_iterator at(labels.begin(), labels.end(), label), end; at != end; ++at) {
       const std::string name = (*at)[1];
