@@ -101,6 +101,7 @@ int run_command_line(int argc, char** argv, const std::vector<AddCommands>& more
   add_predict_command(app, chosen, find_owner);
   add_registry_commands(app, chosen, find_owner);
   add_backtest_command(app, chosen);
+  add_workspace_commands(app, chosen);
   for (const AddCommands add : more) add(app, chosen);
   add_version_command(app, chosen);
   add_man_command(app, chosen);

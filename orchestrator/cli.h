@@ -39,6 +39,7 @@ void add_predict_command(CLI::App& app, Command& chosen, const FindOwner& find_o
 /// help-man (hidden): the whole command line as a man page, from what --help says.
 void add_man_command(CLI::App& app, Command& chosen);
 void add_backtest_command(CLI::App& app, Command& chosen);       // backtest
+void add_workspace_commands(CLI::App& app, Command& chosen);     // workspace
 void add_version_commands(CLI::App& registry, Command& chosen);  // registry reproduce …
 
 }  // namespace freshet

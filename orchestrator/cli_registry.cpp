@@ -101,7 +101,10 @@ int command(const RegistryArguments& a, const std::string& kind, const FindOwner
 
 int verify(const RegistryArguments& a) {
   Opened opened(a);
-  const std::vector<std::string> damage = verify_workspace(opened.workspace, opened.name);
+  std::vector<std::string> damage;
+  for (const Damage& one : verify_pipeline(opened.workspace, opened.name)) {
+    damage.push_back(damage_text(one));
+  }
   if (a.json) {
     fmt::print("{}\n", json{{"damage", damage}, {"whole", damage.empty()}}.dump(2));
   } else {

@@ -6,6 +6,7 @@
 
 #include "orchestrator/pipeline.h"
 #include "orchestrator/receipts.h"
+#include "trainer/anchor.h"
 
 namespace freshet {
 
@@ -37,7 +38,7 @@ void Pipeline::store_artifact(ServedRevision& revision) {
 void Pipeline::keep_anchor(std::uint64_t version) {
   const bool served = champion_ && champion_->version == version && champion_->row == row_;
   pending_.revisions.push_back({version, row_, served ? champion_->artifact : "",
-                                journal_.put_artifact(learning_.save(version))});
+                                journal_.put_artifact(anchor_bytes(learning_.save(version)))});
 }
 
 void Pipeline::promote_version(std::uint64_t version, Decision receipt) {

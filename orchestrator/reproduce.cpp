@@ -8,6 +8,7 @@
 #include "orchestrator/feature_sets.h"
 #include "stream/error.h"
 #include "stream/event_decoder.h"
+#include "trainer/anchor.h"
 #include "trainer/artifact.h"
 
 namespace freshet {
@@ -118,7 +119,7 @@ std::unique_ptr<Learner> Reproduction::anchored(const Version& version, std::uin
       const std::string state = history_.artifact(revision.learner_state);
       auto learner = std::make_unique<Learner>(
           spec(version), parse_recipe(version.lineage.recipe, config_), version.lineage.seed, 0);
-      Decoder decoder(state);
+      Decoder decoder(anchor_state(state));
       learner->load(decoder, reader(version));
       from = fmt::format("the anchor {}@{}", version.number, revision.row);
       return learner;

@@ -13,6 +13,7 @@
 
 #include "orchestrator/command_support.h"
 #include "orchestrator/demo_config.h"
+#include "orchestrator/disk_use.h"
 #include "orchestrator/progress.h"
 #include "orchestrator/summary.h"
 #include "stream/demo_source.h"
@@ -160,12 +161,13 @@ std::string pipeline_name(Workspace& workspace, const std::optional<PipelineConf
                               "which one runs");
 }
 
-void go_through(OpenPipeline& open, IngestThread& ingest, Progress& progress) {
+void go_through(OpenPipeline& open, IngestThread& ingest, Progress& progress, DiskWatch& disk) {
   while (!stop_requested) {
     const bool ended = ingest.ended();  // before the head: nothing may slip between
     const bool more = open.pipeline.advance(open.log->head(), 16);
     for (const Decision& decision : open.pipeline.take_news()) progress.decision(decision);
     progress.update(open.pipeline, open.log->head());
+    if (const auto warning = disk.news()) fmt::print(stderr, "warning: {}\n", *warning);
     if (more) continue;
     if (ended) break;
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
@@ -196,7 +198,8 @@ int run(const RunOptions& options) {
   std::string ingest_error;
   {
     IngestThread ingest(options, open.config, *open.log);
-    go_through(open, ingest, progress);
+    DiskWatch disk(options.workspace);
+    go_through(open, ingest, progress, disk);
     try {
       ingest.join();
     } catch (const std::exception& error) {

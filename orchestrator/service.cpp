@@ -11,7 +11,7 @@
 namespace freshet {
 
 Service::Service(const std::string& folder, const std::vector<ServedConfig>& configs)
-    : workspace_(Workspace::open(folder, Workspace::Mode::own)) {
+    : workspace_(Workspace::open(folder, Workspace::Mode::own)), disk_(folder) {
   std::map<std::string, ServedConfig> all;
   for (const std::string& name : workspace_.registry().pipelines()) all[name].name = name;
   for (const ServedConfig& config : configs) all[config.name] = config;

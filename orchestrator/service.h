@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "orchestrator/changes.h"
+#include "orchestrator/disk_use.h"
 #include "orchestrator/served_pipeline.h"
 #include "orchestrator/workspace.h"
 
@@ -31,6 +32,7 @@ class Service {
 
   Workspace& workspace() { return workspace_; }
   Changes& changes() { return changes_; }
+  DiskWatch& disk() const { return disk_; }
   /// In order of their names.
   const std::vector<std::unique_ptr<ServedPipeline>>& pipelines() const { return pipelines_; }
   /// Throws Error{not_found} naming those there are.
@@ -39,6 +41,7 @@ class Service {
  private:
   Workspace workspace_;
   Changes changes_;
+  mutable DiskWatch disk_;
   std::vector<std::unique_ptr<ServedPipeline>> pipelines_;
 };
 

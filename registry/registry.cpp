@@ -137,11 +137,22 @@ class SqliteRegistry : public Registry {
     });
   }
 
-  void check() const override {
-    guarded(path_, [&] {
-      const std::string health = database_.execAndGet("PRAGMA integrity_check(1)").getString();
-      if (health == "ok") return;
-      throw Error(ErrorKind::corrupt, fmt::format("{}: {}", path_, health));
+  std::vector<std::string> verify() const override {
+    return guarded(path_, [&] {
+      SQLite::Transaction moment(database_);
+      std::vector<std::string> damage = database_damage(database_, true);
+      std::vector<std::pair<std::int64_t, std::string>> checkpoints;
+      SQLite::Statement select(database_, "SELECT number, pipeline FROM checkpoints");
+      while (select.executeStep()) {
+        checkpoints.emplace_back(select.getColumn(0).getInt64(), select.getColumn(1).getString());
+      }
+      for (const auto& [number, pipeline] : checkpoints) {
+        std::string reason;
+        if (read_checkpoint(number, reason)) continue;
+        damage.push_back(fmt::format("checkpoint {} of pipeline \"{}\" is damaged: {}", number,
+                                     pipeline, reason));
+      }
+      return damage;
     });
   }
 

@@ -145,8 +145,9 @@ class Registry {
   static std::unique_ptr<Registry> open_reader(const std::string& path);
   virtual ~Registry() = default;
 
-  /// Reads the whole file. Throws Error{corrupt} saying what is damaged.
-  virtual void check() const = 0;
+  /// Reads the whole file, each checkpoint against its hash; the damage found, in words. Empty: all
+  /// is well.
+  virtual std::vector<std::string> verify() const = 0;
 
   virtual std::vector<std::string> pipelines() const = 0;
   /// The recorded config (canonical JSON with defaults); nullopt if the pipeline is unknown.

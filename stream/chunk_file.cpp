@@ -146,6 +146,12 @@ Chunk ChunkFile::get(std::int64_t series, const std::string& name, std::uint64_t
     const SQLite::Column column = select.getColumn(1);
     auto bytes = std::make_shared<const std::string>(static_cast<const char*>(column.getBlob()),
                                                      static_cast<std::size_t>(column.getBytes()));
+    if (bytes->empty()) {
+      throw Error(ErrorKind::unavailable,
+                  fmt::format("{}: chunk {} of series \"{}\" was dropped meanwhile, as stream.keep "
+                              "says: try again",
+                              path_, number, name));
+    }
     if (checksum({}, *bytes) != select.getColumn(0).getString()) {
       throw Error(ErrorKind::corrupt,
                   fmt::format("{}: chunk {} of series \"{}\" does not match its hash; delete the "
@@ -233,6 +239,19 @@ void ChunkFile::drop(const std::vector<SeriesRecord>& series) {
   });
 }
 
+void ChunkFile::put_dropped(std::int64_t series, std::uint64_t number, std::uint64_t records,
+                            const std::string& hash) {
+  settle();
+  guarded(path_, [&] {
+    SQLite::Statement insert(database_, "INSERT INTO chunks VALUES (?, ?, ?, ?, x'')");
+    insert.bind(1, series);
+    insert.bind(2, signed_of(number));
+    insert.bind(3, signed_of(records));
+    insert.bind(4, hash);
+    insert.exec();
+  });
+}
+
 Error ChunkFile::missing(const std::string& name, std::uint64_t number) const {
   return {ErrorKind::corrupt,
           fmt::format("{}: chunk {} of series \"{}\" is missing", path_, number, name)};
@@ -290,16 +309,11 @@ std::vector<std::string> ChunkFile::verify() const {
   return guarded(path_, [&] {
     // Chunk by chunk: the writer waits for a statement that reads.
     std::vector<std::pair<std::int64_t, std::int64_t>> keys;
-    SQLite::Statement select_keys(database_,
-                                  "SELECT series, number FROM chunks WHERE length(payload) > 0 "
-                                  "ORDER BY series, number");
-    while (select_keys.executeStep()) {
-      keys.emplace_back(select_keys.getColumn(0).getInt64(), select_keys.getColumn(1).getInt64());
-    }
-    std::vector<std::string> damage;
-    SQLite::Statement select(database_,
-                             "SELECT name, hash, payload FROM chunks JOIN series ON series.id = "
-                             "chunks.series WHERE series = ? AND number = ?");
+    std::vector<std::string> damage = gaps(keys);
+    SQLite::Statement select(
+        database_,
+        "SELECT name, hash, payload, records * record_bytes, kept FROM chunks JOIN series ON "
+        "series.id = chunks.series WHERE series = ? AND number = ?");
     for (const auto& [series, number] : keys) {
       select.reset();
       select.bind(1, series);
@@ -308,13 +322,38 @@ std::vector<std::string> ChunkFile::verify() const {
       const SQLite::Column column = select.getColumn(2);
       const std::string_view payload(static_cast<const char*>(column.getBlob()),
                                      static_cast<std::size_t>(column.getBytes()));
-      if (payload.empty()) continue;  // dropped since
-      if (checksum({}, payload) == select.getColumn(1).getString()) continue;
+      const bool dropped = number < select.getColumn(4).getInt64() / signed_of(kChunkRecords);
+      if (dropped && payload.empty()) continue;
+      const bool complete = select.getColumn(3).getInt64() == column.getBytes();
+      if (complete && checksum({}, payload) == select.getColumn(1).getString()) continue;
       damage.push_back(fmt::format("chunk {} of series \"{}\" does not match its hash", number,
                                    select.getColumn(0).getString()));
     }
     return damage;
   });
+}
+
+/// Chunks that are not there, in words; those that are, into `keys`.
+std::vector<std::string> ChunkFile::gaps(
+    std::vector<std::pair<std::int64_t, std::int64_t>>& keys) const {
+  std::vector<std::string> damage;
+  SQLite::Statement select(database_,
+                           "SELECT series, number, name, first FROM chunks LEFT JOIN series ON "
+                           "series.id = chunks.series ORDER BY series, number");
+  while (select.executeStep()) {
+    const std::int64_t series = select.getColumn(0).getInt64();
+    const std::int64_t number = select.getColumn(1).getInt64();
+    const bool is_first = keys.empty() || keys.back().first != series;
+    const std::int64_t expected = is_first
+                                      ? select.getColumn(3).getInt64() / signed_of(kChunkRecords)
+                                      : keys.back().second + 1;
+    if (number != expected) {
+      damage.push_back(fmt::format("chunk {} of series \"{}\" is missing, the next one is {}",
+                                   expected, select.getColumn(2).getString(), number));
+    }
+    keys.emplace_back(series, number);
+  }
+  return damage;
 }
 
 }  // namespace freshet

@@ -58,6 +58,10 @@ class ChunkFile {
   /// bytes, not their checksums. Durable on return.
   void drop(const std::vector<SeriesRecord>& series);
 
+  /// A chunk that was dropped before it came to be in this file. Durable on return.
+  void put_dropped(std::int64_t series, std::uint64_t number, std::uint64_t records,
+                   const std::string& hash);
+
   /// Hands all puts to the writing thread; waits for what was handed to it before.
   void commit();
   /// All that was committed is on disk on return.
@@ -79,6 +83,7 @@ class ChunkFile {
   void settle() const;
   void write_loop(const std::stop_token& stop);
   void write(const Batch& batch);
+  std::vector<std::string> gaps(std::vector<std::pair<std::int64_t, std::int64_t>>& keys) const;
   std::shared_ptr<const Batch> writing() const;
 
   const std::string path_;

@@ -171,26 +171,37 @@ class SqliteEventLog : public EventLog {
 
   std::vector<std::string> verify() const override {
     std::vector<std::string> damage;
-    const auto found = [&](const Error& error) {
-      if (error.kind() != ErrorKind::corrupt) throw error;
-      damage.emplace_back(error.what());
+    const auto attempt = [&](const auto& check) {
+      try {
+        check();
+      } catch (const Error& error) {
+        if (error.kind() != ErrorKind::corrupt) throw;
+        damage.emplace_back(error.what());
+      }
     };
     std::vector<Extent> all;
-    try {
-      seen([](const SeenStretch&) {});
-      all = extents();
-    } catch (const Error& error) {
-      found(error);
-    }
-    std::uint64_t expected = all.empty() ? 0 : std::min(all.front().first, begin());
-    for (const Extent& extent : all) {
-      if (extent.first != expected) found(gap(expected, extent.first));
-      expected = extent.first + extent.count;
-      try {
-        load(extent.first);
-      } catch (const Error& error) {
-        found(error);
+    attempt([&] { seen([](const SeenStretch&) {}); });
+    std::uint64_t counted = 0;
+    attempt([&] {
+      SQLite::Transaction moment(database_);
+      for (const std::string& line : database_damage(database_, false)) {
+        damage.push_back(fmt::format("{}: {}", path_, line));
       }
+      all = extents();
+      counted = counts().accepted;
+    });
+    std::uint64_t expected = all.empty() ? 0 : std::min(all.front().first, begin());
+    std::uint64_t found = 0;
+    for (const Extent& extent : all) {
+      attempt([&] {
+        if (extent.first != expected) throw gap(expected, extent.first);
+      });
+      expected = extent.first + extent.count;
+      attempt([&] { found += load(extent.first)->accepted(); });
+    }
+    if (damage.empty() && begin() == 0 && found != counted) {
+      damage.push_back(fmt::format("{}: the counters say {} accepted records, the batches hold {}",
+                                   path_, counted, found));
     }
     return damage;
   }

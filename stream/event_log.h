@@ -122,7 +122,8 @@ class EventLog {
   /// batches and whatever was dropped; reads all that is there.
   virtual std::string content_hash() const = 0;
 
-  /// Reads every batch against its hash; the damage found, in words. Empty: all is well.
+  /// Reads the whole file, every batch against its hash and all of them against the counters; the
+  /// damage found, in words. Empty: all is well.
   virtual std::vector<std::string> verify() const = 0;
 };
 

@@ -8,6 +8,7 @@
 
 #include "stream/checksum.h"
 #include "stream/error.h"
+#include "stream/event.h"
 
 namespace freshet {
 
@@ -80,6 +81,14 @@ RecordBatch::RecordBatch(std::uint64_t first, std::uint64_t count, std::string p
   if (ends_.size() != count) {
     throw damaged(fmt::format("it holds {} records, expected {}", ends_.size(), count));
   }
+}
+
+std::uint64_t RecordBatch::accepted() const {
+  std::uint64_t count = 0;
+  for (std::uint64_t position = first_; position < end(); ++position) {
+    count += kind_of(record(position)) == RecordKind::close ? 0 : 1;
+  }
+  return count;
 }
 
 std::string_view RecordBatch::record(std::uint64_t position) const {

@@ -28,6 +28,9 @@ class RecordBatch {
   std::uint64_t end() const { return first_ + ends_.size(); }
   bool holds(std::uint64_t position) const { return position >= first_ && position < end(); }
 
+  /// Events and label records; not the closing record.
+  std::uint64_t accepted() const;
+
   /// `position` must be in the batch; the view lives as long as the batch.
   std::string_view record(std::uint64_t position) const;
 

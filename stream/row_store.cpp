@@ -236,6 +236,39 @@ std::unique_ptr<RowStore> RowStore::open(const std::string& path,
   return store;
 }
 
+void RowStore::copy(const std::string& from, const std::string& to, std::uint64_t questions,
+                    std::uint64_t rows) {
+  ChunkFile source(from, true);
+  ChunkFile target(to, false);
+  for (const ChunkFile::SeriesRecord& record : source.series()) {
+    const std::uint64_t end = std::min(record.end, record.name == kRows ? rows : questions);
+    if (record.name.starts_with(kAnswers) && record.begin >= end) continue;
+    ChunkFile::SeriesRecord whole = record;
+    whole.kept = 0;
+    ChunkSeries in(source, whole, true);
+    ChunkFile::SeriesRecord copied = record;
+    copied.id = target.add_series(record.name, record.record_bytes, record.begin);
+    copied.end = std::max(record.begin, record.kept / kChunk * kChunk);
+    for (std::uint64_t at = record.begin; at < copied.end; at = (at / kChunk + 1) * kChunk) {
+      target.put_dropped(copied.id, at / kChunk, (at / kChunk + 1) * kChunk - at,
+                         source.checksum_of(record.id, record.name, at / kChunk));
+    }
+    target.drop({copied});
+    ChunkSeries out(target, copied, false);
+    std::string bytes;
+    for (std::uint64_t at = copied.end; at < end;) {
+      const std::uint64_t next = std::min(end, (at / kChunk + 1) * kChunk);
+      bytes.resize((next - at) * record.record_bytes);
+      in.read(at, next, bytes.data());
+      out.append(bytes.data(), next - at);
+      at = next;
+    }
+    out.flush();
+  }
+  target.commit();
+  target.sync();
+}
+
 std::unique_ptr<RowStore> RowStore::open_reader(const std::string& path) {
   auto store = std::make_unique<SqliteRowStore>(path, true);
   store->find_columns();

@@ -42,6 +42,11 @@ class RowStore {
                                         std::vector<FeatureColumn> columns);
   /// Read-only, over what was flushed. Error{not_found} if there is none.
   static std::unique_ptr<RowStore> open_reader(const std::string& path);
+  /// Copies the first `questions` questions with their vectors and answers, and `rows` rows, into a
+  /// new file, durable on return; whoever writes `from` waits for one chunk's reading at most. Each
+  /// chunk is read against its hash: throws Error{corrupt} naming a damaged one.
+  static void copy(const std::string& from, const std::string& to, std::uint64_t questions,
+                   std::uint64_t rows);
   virtual ~RowStore() = default;
 
   /// As they were opened and added; a reader's in any order.

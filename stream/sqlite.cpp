@@ -1,5 +1,6 @@
 #include "stream/sqlite.h"
 
+#include <SQLiteCpp/Backup.h>
 #include <fmt/format.h>
 #include <sqlite3.h>
 
@@ -78,6 +79,37 @@ SQLite::Database open_database(const std::string& path, bool read_only, int page
     database.exec("PRAGMA cell_size_check=ON");
     return database;
   });
+}
+
+void copy_database(const std::string& from, const std::string& to) {
+  SQLite::Database source = open_database(from, true);
+  try {
+    SQLite::Database copy(to, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
+    copy.exec("PRAGMA synchronous=FULL");
+    // In one step: a moment, which no writer can move.
+    SQLite::Backup(copy, source).executeStep(-1);
+    // One file, also for readers on a medium that cannot be written to.
+    copy.exec("PRAGMA journal_mode=DELETE");
+  } catch (const SQLite::Exception& error) {
+    const Error translated = translate(to, error);
+    throw translated.kind() == ErrorKind::corrupt ? translate(from, error) : translated;
+  }
+}
+
+std::vector<std::string> database_damage(SQLite::Database& database, bool thorough) {
+  std::vector<std::string> damage;
+  SQLite::Statement check(database,
+                          thorough ? "PRAGMA integrity_check(20)" : "PRAGMA quick_check(20)");
+  while (check.executeStep()) {
+    std::string line = check.getColumn(0).getString();
+    if (line != "ok") damage.push_back(std::move(line));
+  }
+  SQLite::Statement keys(database, "PRAGMA foreign_key_check");
+  while (keys.executeStep()) {
+    damage.push_back(fmt::format("a row of table {} refers to one of {} that is not there",
+                                 keys.getColumn(0).getString(), keys.getColumn(2).getString()));
+  }
+  return damage;
 }
 
 Error translate(const std::string& path, const SQLite::Exception& error) {

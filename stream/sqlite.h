@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "stream/error.h"
 
@@ -24,6 +25,15 @@ enum class JournalMode { write_ahead, rollback };
 /// otherwise as `translate` says.
 SQLite::Database open_database(const std::string& path, bool read_only, int page_bytes = 4096,
                                JournalMode journal = JournalMode::write_ahead);
+
+/// Copies a database, as its readers see it at one moment, into a new file; durable on return. A
+/// writer of `from` that writes ahead is not held up. Throws Error{corrupt} naming `from` when it
+/// is damaged, what `translate` says of `to` otherwise.
+void copy_database(const std::string& from, const std::string& to);
+
+/// What `PRAGMA quick_check` (or integrity_check, when `thorough`) and foreign_key_check find, each
+/// in words; empty: all is well. Reads the whole file; who writes ahead is not held up.
+std::vector<std::string> database_damage(SQLite::Database& database, bool thorough);
 
 /// SQLite's exception as ours: damage is `corrupt`, everything else `unavailable`; names the file.
 Error translate(const std::string& path, const SQLite::Exception& error);

@@ -74,8 +74,16 @@ std::string api_schemas() {
   all["PolicyAndReason"] =
       closed(object({{"text", kConfig}, {"reason", kReason}}, {"text", "reason"}));
   all["Predict"] = predict_schema();
-  all["Pipeline"] = object({{"pipeline", kText}, {"status", kText}, {"rows", kNumber}},
-                           {"pipeline", "status", "rows", "champion", "live", "learners"});
+  all["Disk"] = object({{"workspace_bytes", kNumber},
+                        {"by_kind", {{"type", "object"}, {"additionalProperties", kNumber}}},
+                        {"grown_bytes", kNumber},
+                        {"free_bytes", kNumber},
+                        {"warning", {{"type", {"string", "null"}}}}},
+                       {"workspace_bytes", "by_kind", "grown_bytes", "free_bytes", "warning"});
+  const json disk{{"$ref", "#/components/schemas/Disk"}};
+  all["Pipeline"] =
+      object({{"pipeline", kText}, {"status", kText}, {"rows", kNumber}, {"disk", disk}},
+             {"pipeline", "status", "rows", "champion", "live", "learners", "disk"});
   all["Version"] = object({{"version", kNumber}, {"kind", kText}, {"recipe", kText}},
                           {"version", "kind", "recipe", "status", "live"});
   all["Evaluation"] = object({{"evaluation", kNumber}, {"status", kText}, {"sentence", kText}},
@@ -86,7 +94,8 @@ std::string api_schemas() {
                              {"number", "source", "line", "reason", "raw"});
   all["Feature"] = object({{"name", kText}, {"from", kText}}, {"name", "from"});
   all["Series"] = object({{"points", {{"type", "array"}}}}, {"points"});
-  all["Stream"] = object({{"sources", {{"type", "array"}}}}, {"sources", "events"});
+  all["Stream"] =
+      object({{"sources", {{"type", "array"}}}, {"disk", disk}}, {"sources", "events", "disk"});
   all["Policy"] = object({{"text", kText}, {"hash", kText}}, {"text", "hash"});
   all["PolicyCheck"] =
       object({{"problems", {{"type", "array"}}}, {"differences", {{"type", "array"}}}},

@@ -22,12 +22,22 @@ constexpr std::chrono::milliseconds kLongestPoll{20'000};
 constexpr int kMostWaitingPolls = 32;  // past it a poll is answered at once
 constexpr std::uint64_t kLettersGrouped = 1000;
 
-json state_json(const ServedPipeline& pipeline, const Request& request) {
+json disk_json(const Service& service) {
+  const DiskWatch::State disk = service.disk().state();
+  return {{"workspace_bytes", disk.use.total()},
+          {"by_kind", disk.use.bytes},
+          {"grown_bytes", disk.growth_bytes},
+          {"free_bytes", disk.use.free_bytes},
+          {"warning", disk.warning.empty() ? json() : json(disk.warning)}};
+}
+
+json state_json(const Service& service, const ServedPipeline& pipeline, const Request& request) {
   json state = json::parse(pipeline.view()->state);
   if (const auto failure = pipeline.failure()) {
     state["status"] = "failed";
     state["failure"] = *failure;
   }
+  state["disk"] = disk_json(service);
   state["can_operate"] = request.role == Role::operate;
   return state;
 }
@@ -41,13 +51,13 @@ Response list_pipelines(Service& service, const Request& request) {
       next = std::to_string(i);
       break;
     }
-    items.push_back(state_json(*service.pipelines()[i], request));
+    items.push_back(state_json(service, *service.pipelines()[i], request));
   }
   return json_response({{"items", std::move(items)}, {"next", std::move(next)}});
 }
 
 Response show_pipeline(Service& service, const Request& request) {
-  const json state = state_json(pipeline_of(service, request), request);
+  const json state = state_json(service, pipeline_of(service, request), request);
   Response response = json_response(state);
   const json& champion = state.at("champion");
   const auto version = champion.is_null() ? 0 : champion.at("version").get<std::uint64_t>();
@@ -105,7 +115,7 @@ Response show_stream(Service& service, const Request& request) {
   ServedPipeline& pipeline = pipeline_of(service, request);
   const json state = json::parse(pipeline.view()->state);
   const auto log = open_log(service, pipeline);
-  json j{{"sources", sources_json(pipeline, *log)}};
+  json j{{"sources", sources_json(pipeline, *log)}, {"disk", disk_json(service)}};
   for (const char* key : {"events", "events_per_second", "lag", "watermark", "open_questions",
                           "labels", "position"}) {
     j[key] = state.at(key);

@@ -205,6 +205,19 @@ void add_times(const std::vector<Looked>& all, std::vector<MetricFamily>& famili
   }
 }
 
+void add_disk(const DiskWatch::State& disk, std::vector<MetricFamily>& families) {
+  Family bytes("freshet_workspace_bytes", "What the workspace takes on disk, by kind of file.",
+               MetricType::Gauge);
+  for (const auto& [kind, size] : disk.use.bytes) bytes.add({{"kind", kind}}, real(size));
+  Family free("freshet_disk_free_bytes", "Free on the workspace's file system.", MetricType::Gauge);
+  free.add({}, real(disk.use.free_bytes));
+  Family low("freshet_disk_low",
+             "1 if that is less than the last hour's growth, than 1 GiB and a twentieth of it all.",
+             MetricType::Gauge);
+  low.add({}, disk.warning.empty() ? 0 : 1);
+  for (Family* family : {&bytes, &free, &low}) families.push_back(family->take());
+}
+
 std::string status_class(int status) { return std::to_string(status / 100) + "xx"; }
 
 }  // namespace
@@ -247,6 +260,7 @@ std::string ServiceMetrics::text() const {
   add_split_figures(all, families);
   add_sources(all, families);
   add_times(all, families);
+  add_disk(service_.disk().state(), families);
   for (MetricFamily& family : requests_->registry.Collect()) families.push_back(std::move(family));
   std::erase_if(families, [](const MetricFamily& family) { return family.metric.empty(); });
   return prometheus::TextSerializer().Serialize(families);

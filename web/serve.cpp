@@ -207,6 +207,7 @@ void wait_for_stop(const Service& service, TokenStore& store, const std::string&
     std::this_thread::sleep_for(kTurn);
     log_failures(service, log, logged);
     log_troubles(service, log, troubles);
+    if (const auto warning = service.disk().news()) log.warn(*warning);
     if (!store.changed()) continue;
     try {
       load_tokens(store, token, tokens);

@@ -24,6 +24,7 @@ using nlohmann::json;
 
 namespace {
 
+constexpr int kFormat = 2;  // 1 was the array alone
 constexpr const char* kFirst = "first";
 constexpr std::size_t kMostBytes = 1 << 20;
 constexpr mode_t kOnlyMine = 0600;
@@ -80,12 +81,24 @@ std::vector<Tokens::Token> TokenStore::named() const {
   std::vector<Tokens::Token> tokens;
   const auto text = read_file(path);
   if (!text) return tokens;
-  const json list = json::parse(*text, nullptr, false);
+  const json store = json::parse(*text, nullptr, false);
   const auto wrong = [&] {
     return Error(ErrorKind::corrupt,
-                 path + ": expected a JSON array of {name, role, sha256}; delete it to begin anew");
+                 path +
+                     ": expected {\"format\": 2, \"tokens\": [{name, role, sha256}, …]}; "
+                     "delete it to begin anew");
   };
-  if (!list.is_array()) throw wrong();
+  const json format = store.is_array()    ? json(1)
+                      : store.is_object() ? store.value("format", json())
+                                          : json();
+  if (format.is_number_integer() && format != 1 && format != kFormat) {
+    throw Error(ErrorKind::corrupt,
+                fmt::format("{}: the tokens have format {}, this build reads formats 1 and {}; use "
+                            "the build that wrote them",
+                            path, format.dump(), kFormat));
+  }
+  const json list = store.is_object() ? store.value("tokens", json()) : store;
+  if (!list.is_array() || !format.is_number_integer()) throw wrong();
   for (const json& entry : list) {
     if (!entry.is_object()) throw wrong();
     const auto text_of = [&](const char* key) {
@@ -105,7 +118,8 @@ void TokenStore::write_named(const std::vector<Tokens::Token>& tokens) const {
   for (const Tokens::Token& token : tokens) {
     list.push_back({{"name", token.name}, {"role", role_name(token.role)}, {"sha256", token.hash}});
   }
-  write_whole_file(folder_ + "/tokens.json", list.dump(2) + "\n", kOnlyMine);
+  const json store{{"format", kFormat}, {"tokens", std::move(list)}};
+  write_whole_file(folder_ + "/tokens.json", store.dump(2) + "\n", kOnlyMine);
 }
 
 // One process changes the tokens at a time.

@@ -94,6 +94,15 @@ TEST_F(Retention, WhatNeedsTheWholeLogSaysSince) {
   EXPECT_THAT(lost.err, HasSubstr("restore a backup"));
 }
 
+TEST_F(Retention, ABackupHoldsWhatStays) {
+  const Outcome backup =
+      freshet_program("workspace backup -w " + path("few") + " --to " + path("backup"));
+  ASSERT_EQ(backup.code, 0) << backup.err;
+  EXPECT_EQ(fingerprint_of(path("backup")).dump(2), fingerprint_of(path("few")).dump(2));
+  EXPECT_EQ(freshet_program("workspace check -w " + path("backup")).code, 0);
+  EXPECT_EQ(freshet_program(arguments("few", "backup")).code, 0);
+}
+
 TEST_F(Retention, ANewLearnerBeginsWithTheFirstRowThatStays) {
   ASSERT_EQ(freshet_program(arguments("few", "applied")).code, 0);
   auto config = nlohmann::json::parse(turning_config());

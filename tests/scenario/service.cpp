@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <sstream>
@@ -27,7 +28,10 @@ std::string send_and_receive(int port, const std::string& bytes) {
   send_all(socket, bytes);
   std::string answer;
   char chunk[65536];
-  for (ssize_t got = 0; (got = ::recv(socket, chunk, sizeof chunk, 0)) > 0;) {
+  while (true) {
+    const ssize_t got = ::recv(socket, chunk, sizeof chunk, 0);
+    if (got < 0 && errno == EINTR) continue;  // by the end of a child that another thread awaits
+    if (got <= 0) break;
     answer.append(chunk, static_cast<std::size_t>(got));
   }
   ::close(socket);

@@ -4,8 +4,12 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <atomic>
+#include <chrono>
 #include <filesystem>
+#include <thread>
 
 #include "stream/error.h"
 
@@ -171,6 +175,52 @@ TEST_F(RowStoreOnDisk, AReaderSeesWhatWasFlushedWhileTheWriterGoesOn) {
   std::vector<float> vectors(2);
   reader->read_vectors(0, 1999, 2000, vectors.data());
   EXPECT_EQ(vectors[0], 1999.0F);
+}
+
+TEST_F(RowStoreOnDisk, ACopyHoldsWhatTheStoreHeldThen) {
+  const auto store = open();
+  fill(*store, 5000);
+  store->flush();
+  store->sync();
+  const std::string copy = path_ + "-copy";
+  RowStore::copy(path_, copy, 3000, 1200);
+  store->cut(3000, 1200);
+  EXPECT_EQ(RowStore::open_reader(copy)->content_hash(), store->content_hash());
+  EXPECT_TRUE(RowStore::open_reader(copy)->verify().empty());
+  std::filesystem::remove(copy);
+}
+
+TEST_F(RowStoreOnDisk, ACopyAndAVerificationHoldTheWriterUpForAMomentAtMost) {
+  using Clock = std::chrono::steady_clock;
+  const auto store = open();
+  fill(*store, 200'000);
+  store->flush();
+  store->sync();
+  std::atomic<bool> over = false;
+  const std::string copy = path_ + "-copy";
+  int copies = 0;
+  std::thread copying([&] {
+    while (!over) {
+      std::filesystem::remove(copy);
+      RowStore::copy(path_, copy, 200'000, 100'000);
+      EXPECT_TRUE(RowStore::open_reader(path_)->verify().empty());
+      ++copies;
+    }
+  });
+  Clock::duration worst{};
+  for (std::uint64_t end = 200'500; end < 210'000; end += 500) {
+    fill(*store, end);
+    const auto begin = Clock::now();
+    store->flush();
+    store->sync();
+    worst = std::max(worst, Clock::now() - begin);
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  over = true;
+  copying.join();
+  std::filesystem::remove(copy);
+  EXPECT_GT(copies, 0);
+  EXPECT_LT(worst, std::chrono::seconds(1));
 }
 
 TEST_F(RowStoreOnDisk, DamageIsNamedAndNeverRead) {

@@ -79,5 +79,21 @@ TEST(Artifact, WeightsThatAreNoNumbersAreRefused) {
   EXPECT_THROW(read_artifact(write_artifact(written.spec, written.state)), Error);
 }
 
+TEST(Artifact, OfAnotherFormatIsRefusedNamingBoth) {
+  std::string bytes = write_artifact(example().spec, example().state);
+  // In the header the manifest is a text of JSON.
+  const std::string mark = "\\\"format\\\":1";
+  const std::size_t at = bytes.find(mark);
+  ASSERT_NE(at, std::string::npos);
+  bytes[at + mark.size() - 1] = '7';
+  try {
+    read_artifact(bytes);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::corrupt);
+    EXPECT_STREQ(error.what(), "the artifact has format 7, this build reads format 1");
+  }
+}
+
 }  // namespace
 }  // namespace freshet

@@ -9,7 +9,9 @@
 #include <string>
 #include <variant>
 
+#include "tests/registry/test_folder.h"
 #include "tests/web/served.h"
+#include "web/token_store.h"
 
 namespace freshet {
 namespace {
@@ -203,6 +205,35 @@ TEST(Tokens, AreRandomAndKeptAsHashes) {
   EXPECT_EQ(token.size(), 64U);
   EXPECT_NE(token, Tokens::make());
   EXPECT_NE(Tokens::hash_of(token), token);
+}
+
+class TokenFile : public FolderTest {
+ protected:
+  std::vector<Tokens::Token> tokens_in(const std::string& text) const {
+    write(path("tokens.json"), text);
+    return TokenStore(path("")).list();
+  }
+  std::string refusal_of(const std::string& text) const {
+    try {
+      tokens_in(text);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "none";
+  }
+};
+
+TEST_F(TokenFile, HasAFormatAndOneOfAnotherBuildIsRefusedNamingBoth) {
+  TokenStore(path("")).add("dashboard", Role::view);
+  EXPECT_THAT(read(path("tokens.json")), HasSubstr("\"format\": 2"));
+  EXPECT_EQ(TokenStore(path("")).list().size(), 1U);
+  const std::string hash(64, 'a');
+  EXPECT_EQ(tokens_in(R"([{"name": "old", "role": "view", "sha256": ")" + hash + "\"}]").size(),
+            1U);
+  EXPECT_THAT(refusal_of(R"({"format": 3, "tokens": []})"),
+              HasSubstr("format 3, this build reads formats 1 and 2"));
+  EXPECT_THAT(refusal_of(R"({"tokens": []})"), HasSubstr("expected {\"format\": 2"));
+  EXPECT_THAT(refusal_of("7"), HasSubstr("expected {\"format\": 2"));
 }
 
 TEST(Login, CookieIsSecureUnderTls) {

@@ -83,7 +83,7 @@ class Exposition {
 
   void check_labels(const std::string& line, const std::string& labels) {
     static const std::set<std::string> kKnown = {"pipeline", "answerer", "verdict", "method",
-                                                 "route",    "status",   "le"};
+                                                 "kind",     "route",    "status",  "le"};
     static const std::regex label(R"re(([a-z]+)="([^"]*)",?)re");
     for (std::sregex_iterator at(labels.begin(), labels.end(), label), end; at != end; ++at) {
       const std::string name = (*at)[1];
@@ -186,6 +186,11 @@ TEST_F(MetricsOfAService, TellWhatThePipelineTells) {
   EXPECT_EQ(value("freshet_rows"), 300);
   EXPECT_EQ(value("freshet_lag_records"), 0);
   EXPECT_EQ(value("freshet_watermark_timestamp_seconds"), 1704067200 + 299);
+  EXPECT_GT(exposed.families.at("freshet_workspace_bytes")
+                .samples.at("freshet_workspace_bytes{kind=\"log\"}"),
+            0);
+  EXPECT_GT(exposed.families.at("freshet_disk_free_bytes").samples.at("freshet_disk_free_bytes"),
+            0);
   EXPECT_GT(exposed.families.at("freshet_learn_duration_seconds")
                 .samples.at("freshet_learn_duration_seconds_count{pipeline=\"bikes\"}"),
             0);

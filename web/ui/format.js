@@ -42,6 +42,14 @@ export function short(x) {
   return known(x) ? counted(x, 2) : UNKNOWN;
 }
 
+/// 512 bytes, 1.2 GB
+export function bytes(n) {
+  if (!known(n)) return UNKNOWN;
+  const units = ['bytes', 'kB', 'MB', 'GB', 'TB'];
+  const unit = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(1, n)) / 3));
+  return `${unit === 0 ? count(n) : counted(n / 1000 ** unit, 1)} ${units[unit]}`;
+}
+
 export function percent(x) {
   return known(x) ? `${counted(100 * x, 1)}%` : UNKNOWN;
 }

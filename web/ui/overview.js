@@ -32,6 +32,7 @@ function card(p, { refresh }) {
       h('h2', null, h('a', { href: `${link}comparison` }, p.pipeline)),
       h('span', { class: `status ${p.status}` }, STATUSES[p.status] ?? p.status)),
     p.status === 'failed' && h('p', { class: 'failure' }, p.failure ?? 'It failed.'),
+    p.disk?.warning && h('p', { class: 'failure' }, p.disk.warning),
     p.status === 'paused' && h('p', { class: 'held' },
       h('span', null, 'Refresh and automatic promotion wait.'),
       p.can_operate && h('button', {

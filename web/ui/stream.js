@@ -3,7 +3,7 @@
 
 import { get, of, query } from './api.js';
 import { h, table, tiles } from './dom.js';
-import { count, figure, percent, plural, rate, time, UNKNOWN } from './format.js';
+import { bytes, count, figure, percent, plural, rate, time, UNKNOWN } from './format.js';
 
 export const title = 'Stream';
 
@@ -20,7 +20,7 @@ export async function load({ pipeline, query: { cursor } }, signal) {
 
 export function draw({ state, letters, features }, context) {
   return [h('h1', null, 'Stream'), figures(state), sources(state), labels(state),
-    refused(state, letters, context), scaled(features)];
+    refused(state, letters, context), scaled(features), room(state)];
 }
 
 function figures(s) {
@@ -35,6 +35,17 @@ function figures(s) {
     ['Late', count(e.late), 'past the allowed lateness'],
     ['Dead letters', count(e.dead_letters), 'refused'],
   ], { class: 'tiles four' });
+}
+
+function room({ disk }) {
+  if (!disk) return null;
+  const kinds = Object.entries(disk.by_kind).filter(([, n]) => n > 0);
+  return section('Disk', [
+    disk.warning && h('p', { class: 'failure' }, disk.warning),
+    h('dl', { class: 'inline' }, [
+      ['free', disk.free_bytes], ['workspace', disk.workspace_bytes], ...kinds,
+    ].map(([name, n]) => h('div', null, h('dt', null, name), h('dd', null, bytes(n))))),
+  ]);
 }
 
 function sources({ sources: list = [] }) {
