@@ -1,0 +1,116 @@
+#include "faults/clients.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+
+#include <nlohmann/json.hpp>
+
+namespace freshet {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+std::string question(const std::vector<std::string>& events, std::size_t begin, std::size_t end) {
+  std::string body = R"({"durable": true, "events": [)";
+  for (std::size_t i = begin; i < end; ++i) body += (i == begin ? "" : ",") + events[i];
+  return body + "]}";
+}
+
+/// The outcome of each line of an answer to an append, or to questions.
+std::vector<std::string> outcomes(const Reply& reply) {
+  std::vector<std::string> all;
+  const nlohmann::json answer = reply.json();
+  if (answer.contains("lines")) {
+    for (const auto& line : answer.at("lines")) all.push_back(line.at("outcome"));
+  } else {
+    for (const auto& each : answer.at("predictions")) {
+      all.push_back(each.at("recorded").at("outcome"));
+    }
+  }
+  return all;
+}
+
+}  // namespace
+
+Clients::Clients(const std::vector<std::string>& events, std::size_t batch, std::size_t threads)
+    : events_(events), batch_(batch), thread_count_(threads) {
+  for (std::size_t first = 0; first < events.size(); first += batch) waiting_.push_back(first);
+}
+
+void Clients::call(const ServedProgram& served) {
+  over_ = false;
+  for (std::size_t i = 0; i < thread_count_; ++i) {
+    threads_.emplace_back([this, &served] { send_all(served); });
+  }
+}
+
+void Clients::hang_up() {
+  over_ = true;
+  for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
+}
+
+bool Clients::done() const { return acknowledged_count_ >= events_.size(); }
+
+bool Clients::done_within(int milliseconds) const {
+  const auto end = Clock::now() + std::chrono::milliseconds(milliseconds);
+  while (!done() && Clock::now() < end) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  return done();
+}
+
+std::vector<std::string> Clients::acknowledged() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::string> ids;
+  for (const std::size_t first : acknowledged_) {
+    for (std::size_t i = first; i < std::min(first + batch_, events_.size()); ++i) {
+      ids.push_back(fmt::format("e{}", i));
+    }
+  }
+  return ids;
+}
+
+void Clients::send_all(const ServedProgram& served) {
+  while (!over_) {
+    std::size_t first = 0;
+    {
+      const std::lock_guard lock(mutex_);
+      if (waiting_.empty()) return;
+      first = waiting_.front();
+      waiting_.pop_front();
+    }
+    if (send(served, first)) continue;
+    const std::lock_guard lock(mutex_);
+    waiting_.push_front(first);
+  }
+}
+
+bool Clients::send(const ServedProgram& served, std::size_t first) {
+  const std::size_t end = std::min(first + batch_, events_.size());
+  const bool asks = first / batch_ % 3 == 0;
+  Reply reply;
+  if (asks) reply = served.post(kPipeline + "/predict", question(events_, first, end));
+  if (!asks || reply.status == 503) {  // no champion yet
+    reply = served.post(kPipeline + "/events", joined(events_, first, end));
+  }
+  if (reply.headers.contains("retry-after")) {
+    ++sent_away_;
+    std::this_thread::sleep_for(std::chrono::seconds(std::stoi(reply.headers["retry-after"])));
+  }
+  if (reply.status != 200) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    return false;
+  }
+  for (const std::string& outcome : outcomes(reply)) {
+    if (outcome != "accepted" && outcome != "duplicate") ++refused_;
+  }
+  const std::lock_guard lock(mutex_);
+  acknowledged_.push_back(first);
+  acknowledged_count_ += end - first;
+  return true;
+}
+
+}  // namespace freshet

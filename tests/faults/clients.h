@@ -1,0 +1,59 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <deque>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "scenario/service.h"
+
+namespace freshet {
+
+/// Clients of a service that append events, a batch at a time, again and again until each batch is
+/// acknowledged: by whichever process serves at the time. Every third batch is asked for answers
+/// and recorded, once there is a champion.
+///
+///   Clients clients(events, 20);
+///   { ServedProgram served(…); clients.call(served); …; served.kill(); clients.hang_up(); }
+class Clients {
+ public:
+  Clients(const std::vector<std::string>& events, std::size_t batch, std::size_t threads = 2);
+  ~Clients() { hang_up(); }
+
+  /// Threads begin to send what is not acknowledged yet.
+  void call(const ServedProgram& served);
+  /// They finish the request they are at; nothing is sent on return.
+  void hang_up();
+  /// Waits until everything is acknowledged, `milliseconds` at most.
+  bool done_within(int milliseconds) const;
+
+  bool done() const;
+  /// The numbers of the events that were acknowledged.
+  std::size_t acknowledged_count() const { return acknowledged_count_; }
+  std::vector<std::string> acknowledged() const;
+  /// Answers 429 or 503 with a Retry-After, after which the batch was sent again.
+  std::size_t sent_away() const { return sent_away_; }
+  /// Lines that were refused, as late or as dead letters.
+  std::size_t refused() const { return refused_; }
+
+ private:
+  void send_all(const ServedProgram& served);
+  bool send(const ServedProgram& served, std::size_t first);
+
+  const std::vector<std::string>& events_;
+  const std::size_t batch_;
+  const std::size_t thread_count_;
+  std::vector<std::thread> threads_;
+  std::atomic<bool> over_ = false;
+  std::atomic<std::size_t> sent_away_ = 0;
+  std::atomic<std::size_t> refused_ = 0;
+  std::atomic<std::size_t> acknowledged_count_ = 0;
+  mutable std::mutex mutex_;
+  std::deque<std::size_t> waiting_;        ///< first events of batches; under mutex_
+  std::vector<std::size_t> acknowledged_;  ///< first events of batches; under mutex_
+};
+
+}  // namespace freshet
