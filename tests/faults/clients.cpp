@@ -20,10 +20,12 @@ std::string question(const std::vector<std::string>& events, std::size_t begin, 
   return body + "]}";
 }
 
-/// The outcome of each line of an answer to an append, or to questions.
+/// The outcome of each line of an answer to an append, or to questions; none if the answer broke
+/// off.
 std::vector<std::string> outcomes(const Reply& reply) {
   std::vector<std::string> all;
-  const nlohmann::json answer = reply.json();
+  const nlohmann::json answer = nlohmann::json::parse(reply.body, nullptr, false);
+  if (answer.is_discarded()) return all;
   if (answer.contains("lines")) {
     for (const auto& line : answer.at("lines")) all.push_back(line.at("outcome"));
   } else {
@@ -100,11 +102,13 @@ bool Clients::send(const ServedProgram& served, std::size_t first) {
     ++sent_away_;
     std::this_thread::sleep_for(std::chrono::seconds(std::stoi(reply.headers["retry-after"])));
   }
-  if (reply.status != 200) {
+  const std::vector<std::string> all =
+      reply.status == 200 ? outcomes(reply) : std::vector<std::string>();
+  if (all.size() != end - first) {
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
     return false;
   }
-  for (const std::string& outcome : outcomes(reply)) {
+  for (const std::string& outcome : all) {
     if (outcome != "accepted" && outcome != "duplicate") ++refused_;
   }
   const std::lock_guard lock(mutex_);

@@ -44,8 +44,9 @@ std::string FaultTest::copied(const std::string& from, const std::string& name) 
   return path(name);
 }
 
-Standing FaultTest::gone_on(const std::string& workspace, const std::string& input) {
-  const Outcome outcome = freshet_program(arguments(workspace, input), "timeout 120");
+Standing FaultTest::gone_on(const std::string& workspace, const std::string& input,
+                            const std::string& text) {
+  const Outcome outcome = freshet_program(arguments(workspace, input), "timeout 120", text);
   if (outcome.code != 0) return broken("the same command, run again: " + outcome.err);
   return judged(config_, path(workspace), ids());
 }

@@ -23,6 +23,9 @@ class FaultTest : public ::testing::Test {
   static void TearDownTestSuite() { scratch_.reset(); }
 
   static std::string path(const std::string& name) { return scratch_->path(name); }
+  static std::string write(const std::string& name, const std::string& text) {
+    return scratch_->write(name, text);
+  }
   static const std::string& config() { return config_; }
   static const std::string& input() { return input_; }
   /// All events, as JSON lines, and their ids.
@@ -34,8 +37,10 @@ class FaultTest : public ::testing::Test {
   static std::string reference();
   /// A copy of a workspace; gives its path.
   static std::string copied(const std::string& from, const std::string& name);
-  /// After a fault: the same command, now undisturbed, goes on to the end; how it stands then.
-  static Standing gone_on(const std::string& workspace, const std::string& input = input_);
+  /// After a fault: the same command, now undisturbed, goes on to the end (`text` is its standard
+  /// input); how it stands then.
+  static Standing gone_on(const std::string& workspace, const std::string& input = input_,
+                          const std::string& text = "");
 
  private:
   static inline std::unique_ptr<ScratchFolder> scratch_;

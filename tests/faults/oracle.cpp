@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <map>
+#include <set>
 #include <unordered_map>
 
 #include "orchestrator/config.h"
@@ -70,6 +71,10 @@ Standing judged(const std::string& config, const std::string& workspace,
     ++standing.doubled;
     note(standing, fmt::format("event {} is in the log {} times", id, count));
   }
+  if (times.size() > std::set(acknowledged.begin(), acknowledged.end()).size()) {
+    standing.differs = true;
+    note(standing, "the log holds events that nobody was told of");
+  }
   for (const std::string& id : acknowledged) {
     if (times.contains(id)) continue;
     ++standing.lost;
@@ -78,8 +83,8 @@ Standing judged(const std::string& config, const std::string& workspace,
   const Outcome found = freshet_program("registry fingerprint --parts --json -w " + workspace);
   if (found.code != 0) return broken(found.err);
   const std::string expected = undisturbed(config, workspace, found.json().at("log"));
-  standing.differs = found.json().dump(2) != expected;
-  if (standing.differs) {
+  if (found.json().dump(2) != expected) {
+    standing.differs = true;
     note(standing, found.json().dump(2) + "\nundisturbed: " + expected);
   }
   return standing;

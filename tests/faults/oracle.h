@@ -7,9 +7,9 @@
 
 namespace freshet {
 
-/// How a workspace stands that nobody owns: `registry verify` finds no damage, each acknowledged id
-/// is in its log exactly once and none twice, and it has the fingerprint that an undisturbed run of
-/// `config` over the same log ends with.
+/// How a workspace stands that nobody owns, once its stream is through: `registry verify` finds no
+/// damage, its log holds each acknowledged id exactly once and nothing else, and it has the
+/// fingerprint that an undisturbed run of `config` over the same log ends with.
 Standing judged(const std::string& config, const std::string& workspace,
                 const std::vector<std::string>& acknowledged);
 
