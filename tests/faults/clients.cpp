@@ -14,12 +14,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-std::string question(const std::vector<std::string>& events, std::size_t begin, std::size_t end) {
-  std::string body = R"({"durable": true, "events": [)";
-  for (std::size_t i = begin; i < end; ++i) body += (i == begin ? "" : ",") + events[i];
-  return body + "]}";
-}
-
 /// The outcome of each line of an answer to an append, or to questions; none if the answer broke
 /// off.
 std::vector<std::string> outcomes(const Reply& reply) {
@@ -38,9 +32,23 @@ std::vector<std::string> outcomes(const Reply& reply) {
 
 }  // namespace
 
-Clients::Clients(const std::vector<std::string>& events, std::size_t batch, std::size_t threads)
-    : events_(events), batch_(batch), thread_count_(threads) {
-  for (std::size_t first = 0; first < events.size(); first += batch) waiting_.push_back(first);
+Clients::Clients(std::function<std::string(std::size_t)> event, std::size_t events,
+                 std::size_t batch, std::size_t threads)
+    : event_(std::move(event)), events_(events), batch_(batch), thread_count_(threads) {}
+
+Clients::Clients(const std::vector<std::string>& lines, std::size_t batch)
+    : Clients([&lines](std::size_t i) { return lines[i]; }, lines.size(), batch) {}
+
+std::string Clients::lines(std::size_t begin, std::size_t end) const {
+  std::string body;
+  for (std::size_t i = begin; i < end; ++i) body += event_(i) + "\n";
+  return body;
+}
+
+std::string Clients::question(std::size_t begin, std::size_t end) const {
+  std::string body = R"({"durable": true, "events": [)";
+  for (std::size_t i = begin; i < end; ++i) body += (i == begin ? "" : ",") + event_(i);
+  return body + "]}";
 }
 
 void Clients::call(const ServedProgram& served) {
@@ -56,7 +64,7 @@ void Clients::hang_up() {
   threads_.clear();
 }
 
-bool Clients::done() const { return acknowledged_count_ >= events_.size(); }
+bool Clients::done() const { return acknowledged_count_ >= events_; }
 
 bool Clients::done_within(int milliseconds) const {
   const auto end = Clock::now() + std::chrono::milliseconds(milliseconds);
@@ -68,7 +76,7 @@ std::vector<std::string> Clients::acknowledged() const {
   const std::lock_guard lock(mutex_);
   std::vector<std::string> ids;
   for (const std::size_t first : acknowledged_) {
-    for (std::size_t i = first; i < std::min(first + batch_, events_.size()); ++i) {
+    for (std::size_t i = first; i < std::min(first + batch_, events_); ++i) {
       ids.push_back(fmt::format("e{}", i));
     }
   }
@@ -80,23 +88,28 @@ void Clients::send_all(const ServedProgram& served) {
     std::size_t first = 0;
     {
       const std::lock_guard lock(mutex_);
-      if (waiting_.empty()) return;
-      first = waiting_.front();
-      waiting_.pop_front();
+      if (!again_.empty()) {
+        first = again_.front();
+        again_.pop_front();
+      } else {
+        first = next_;
+        next_ = std::min(next_ + batch_, events_);
+      }
+      if (first >= events_) return;
     }
     if (send(served, first)) continue;
     const std::lock_guard lock(mutex_);
-    waiting_.push_front(first);
+    again_.push_front(first);
   }
 }
 
 bool Clients::send(const ServedProgram& served, std::size_t first) {
-  const std::size_t end = std::min(first + batch_, events_.size());
+  const std::size_t end = std::min(first + batch_, events_);
   const bool asks = first / batch_ % 3 == 0;
   Reply reply;
-  if (asks) reply = served.post(kPipeline + "/predict", question(events_, first, end));
+  if (asks) reply = served.post(kPipeline + "/predict", question(first, end));
   if (!asks || reply.status == 503) {  // no champion yet
-    reply = served.post(kPipeline + "/events", joined(events_, first, end));
+    reply = served.post(kPipeline + "/events", lines(first, end));
   }
   if (reply.headers.contains("retry-after")) {
     ++sent_away_;

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstddef>
 #include <deque>
+#include <functional>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -16,11 +17,16 @@ namespace freshet {
 /// acknowledged: by whichever process serves at the time. Every third batch is asked for answers
 /// and recorded, once there is a champion.
 ///
-///   Clients clients(events, 20);
+///   Clients clients(lines, 20);
 ///   { ServedProgram served(…); clients.call(served); …; served.kill(); clients.hang_up(); }
 class Clients {
  public:
-  Clients(const std::vector<std::string>& events, std::size_t batch, std::size_t threads = 2);
+  /// `event` gives event i's line, for any thread; its id is "e" and i. `events`: how many there
+  /// are.
+  Clients(std::function<std::string(std::size_t)> event, std::size_t events, std::size_t batch,
+          std::size_t threads = 2);
+  /// Of lines that outlive them.
+  Clients(const std::vector<std::string>& lines, std::size_t batch);
   ~Clients() { hang_up(); }
 
   /// Threads begin to send what is not acknowledged yet.
@@ -43,7 +49,11 @@ class Clients {
   void send_all(const ServedProgram& served);
   bool send(const ServedProgram& served, std::size_t first);
 
-  const std::vector<std::string>& events_;
+  std::string lines(std::size_t begin, std::size_t end) const;
+  std::string question(std::size_t begin, std::size_t end) const;
+
+  const std::function<std::string(std::size_t)> event_;
+  const std::size_t events_;
   const std::size_t batch_;
   const std::size_t thread_count_;
   std::vector<std::thread> threads_;
@@ -52,7 +62,8 @@ class Clients {
   std::atomic<std::size_t> refused_ = 0;
   std::atomic<std::size_t> acknowledged_count_ = 0;
   mutable std::mutex mutex_;
-  std::deque<std::size_t> waiting_;        ///< first events of batches; under mutex_
+  std::size_t next_ = 0;           ///< the first event that was not tried yet; under mutex_
+  std::deque<std::size_t> again_;  ///< first events of batches to be sent again; under mutex_
   std::vector<std::size_t> acknowledged_;  ///< first events of batches; under mutex_
 };
 
