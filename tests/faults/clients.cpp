@@ -14,6 +14,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+// A body of questions is one JSON document.
+constexpr std::size_t kMostQuestions = 100;
+
 /// The outcome of each line of an answer to an append, or to questions; none if the answer broke
 /// off.
 std::vector<std::string> outcomes(const Reply& reply) {
@@ -105,7 +108,7 @@ void Clients::send_all(const ServedProgram& served) {
 
 bool Clients::send(const ServedProgram& served, std::size_t first) {
   const std::size_t end = std::min(first + batch_, events_);
-  const bool asks = first / batch_ % 3 == 0;
+  const bool asks = batch_ <= kMostQuestions && first / batch_ % 3 == 0;
   Reply reply;
   if (asks) reply = served.post(kPipeline + "/predict", question(first, end));
   if (!asks || reply.status == 503) {  // no champion yet

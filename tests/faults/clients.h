@@ -14,8 +14,8 @@
 namespace freshet {
 
 /// Clients of a service that append events, a batch at a time, again and again until each batch is
-/// acknowledged: by whichever process serves at the time. Every third batch is asked for answers
-/// and recorded, once there is a champion.
+/// acknowledged: by whichever process serves at the time. Every third batch, if it is
+/// small, is asked for answers and recorded, once there is a champion.
 ///
 ///   Clients clients(lines, 20);
 ///   { ServedProgram served(…); clients.call(served); …; served.kill(); clients.hang_up(); }
