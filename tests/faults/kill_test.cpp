@@ -58,7 +58,7 @@ std::size_t kill_again_and_again(const std::string& arguments, Clients& clients,
 TEST_F(Kill, OfAServiceLosesNothingThatItsClientsWereTold) {
   Tally tally("kill -9 of serve with clients");
   KeyedGenerator draw(fault_seed(), 2);
-  const std::size_t wanted = tries(6, 500);
+  const std::size_t wanted = tries(5, 500);
   for (std::size_t stream = 0; tally.count() < wanted; ++stream) {
     const std::string workspace = path("served" + std::to_string(stream));
     const std::string arguments = config() + " -w " + workspace;

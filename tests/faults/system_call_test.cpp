@@ -84,7 +84,7 @@ TEST_F(SystemCalls, AKillAtEachOfACommitChangesNothing) {
   for (std::size_t i = all.size(); i > 1; --i) std::swap(all[i - 1], all[draw.below(i)]);
   std::size_t missed = 0;
   for (const SystemCall& call : all) {
-    if (tally.count() >= tries(6, all.size())) break;
+    if (tally.count() >= tries(5, all.size())) break;
     SCOPED_TRACE(call.said());
     const Outcome outcome = disturbed(injected(call, "signal=KILL"));
     if (outcome.code == 0) {
@@ -112,7 +112,7 @@ TEST_F(SystemCalls, AnErrorOfAnyStopsTheRunOrNothingAndItGoesOn) {
   Tally tally("EIO, ENOSPC, nothing written, failed fsync");
   KeyedGenerator draw(fault_seed(), 4);
   std::size_t stopped = 0;
-  for (std::size_t i = 0; i < tries(8, 300); ++i) {
+  for (std::size_t i = 0; i < tries(6, 300); ++i) {
     const Answer& answer = answers[i % answers.size()];
     const std::vector<SystemCall> calls = calls_named(answer.calls);
     const SystemCall& call = calls[draw.below(calls.size())];
@@ -131,7 +131,7 @@ TEST_F(SystemCalls, AWriteCutShortStopsTheRunAndItGoesOn) {
   Tally tally("short writes");
   KeyedGenerator draw(fault_seed(), 5);
   std::size_t stopped = 0;
-  for (std::size_t i = 0; i < tries(4, 100); ++i) {
+  for (std::size_t i = 0; i < tries(3, 100); ++i) {
     const std::size_t limit = 1000 + draw.below(900'000);
     SCOPED_TRACE(fmt::format("files of at most {} bytes", limit));
     const Outcome outcome = disturbed(fmt::format("trap '' XFSZ; prlimit --fsize={}", limit));

@@ -45,6 +45,7 @@ Tally::~Tally() {
   std::string line = fmt::format("{:<44} {:>6} {:>8} {:>5} {:>8} {:>9}", fault_, tries_, survived_,
                                  lost_, doubled_, differing_);
   if (!note_.empty()) line += "  " + note_;
+  if (is_long()) fmt::print(stderr, "{}\n", line);  // the table comes much later
   lines().push_back(std::move(line));
   EXPECT_EQ(lost_, 0U) << fault_;
   EXPECT_EQ(doubled_, 0U) << fault_;
