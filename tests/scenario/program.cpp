@@ -68,32 +68,33 @@ nlohmann::json fingerprint_of(const std::string& workspace) {
 
 namespace {
 
-[[noreturn]] void become_program(const std::string& arguments, int input, const std::string& out,
+[[noreturn]] void become_program(const std::string& line, int input, const std::string& out,
                                  const std::string& err) {
   ::dup2(input, STDIN_FILENO);
   constexpr int kNew = O_WRONLY | O_CREAT | O_TRUNC;
   ::dup2(::open(out.c_str(), kNew, 0600), STDOUT_FILENO);
   ::dup2(::open(err.c_str(), kNew, 0600), STDERR_FILENO);
-  std::vector<std::string> words = {FRESHET_PROGRAM};
-  std::istringstream in(arguments);
+  std::vector<std::string> words;
+  std::istringstream in(line);
   for (std::string word; in >> word;) words.push_back(word);
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
-  ::execv(argv[0], argv.data());
+  ::execvp(argv[0], argv.data());
   ::_exit(127);
 }
 
 }  // namespace
 
-RunningProgram::RunningProgram(const std::string& arguments) {
+RunningProgram::RunningProgram(const std::string& arguments, const std::string& prefix) {
   ::signal(SIGPIPE, SIG_IGN);
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) throw std::runtime_error("no pipe");
   process_ = ::fork();
   if (process_ == 0) {
     ::signal(SIGPIPE, SIG_DFL);
-    become_program(arguments, ends[0], scratch_.path("out"), scratch_.path("err"));
+    become_program(prefix + " " + FRESHET_PROGRAM + " " + arguments, ends[0], scratch_.path("out"),
+                   scratch_.path("err"));
   }
   ::close(ends[0]);
   input_ = ends[1];

@@ -42,7 +42,8 @@ nlohmann::json fingerprint_of(const std::string& workspace);
 /// runs when this goes.
 class RunningProgram {
  public:
-  explicit RunningProgram(const std::string& arguments);
+  /// `prefix`: words before the program's own, a program that becomes it (env, prlimit, strace -D).
+  explicit RunningProgram(const std::string& arguments, const std::string& prefix = "");
   ~RunningProgram();
   RunningProgram(const RunningProgram&) = delete;
   RunningProgram& operator=(const RunningProgram&) = delete;
@@ -50,6 +51,7 @@ class RunningProgram {
   /// Gives it all of `text` to read; what it doesn't take is dropped when it has ended.
   void feed(const std::string& text);
   void signal(int number);
+  int process() const { return process_; }
   /// What it has printed so far.
   std::string output() const;
   bool ends_within(int milliseconds);

@@ -61,8 +61,8 @@ Reply parse_reply(const std::string& answer) {
 
 }  // namespace
 
-ServedProgram::ServedProgram(const std::string& arguments)
-    : program_("serve --listen 127.0.0.1:0 " + arguments) {
+ServedProgram::ServedProgram(const std::string& arguments, const std::string& prefix)
+    : program_("serve --listen 127.0.0.1:0 " + arguments, prefix) {
   for (int tries = 0; tries < 2000; ++tries) {
     const std::string out = program_.output();
     const std::size_t open = out.find("open ");

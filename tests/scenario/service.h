@@ -25,7 +25,8 @@ using Headers = std::map<std::string, std::string>;
 class ServedProgram {
  public:
   /// `arguments` after "serve --listen 127.0.0.1:0"; returns once it listens.
-  explicit ServedProgram(const std::string& arguments);
+  /// `prefix` as RunningProgram's.
+  explicit ServedProgram(const std::string& arguments, const std::string& prefix = "");
 
   int port() const { return port_; }
   const std::string& token() const { return token_; }
@@ -42,6 +43,7 @@ class ServedProgram {
   /// Stops it as Ctrl-C does.
   Outcome stop();
   void kill();
+  int process() const { return program_.process(); }
 
  private:
   RunningProgram program_;
