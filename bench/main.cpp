@@ -53,7 +53,7 @@ class ScratchFolder {
 std::vector<Bench> all_benches() {
   std::vector<Bench> all;
   for (const auto& family : {learner_benches(), scorer_benches(), loop_benches(), ingest_benches(),
-                             memory_benches(), aa_benches(), serve_benches()}) {
+                             memory_benches(), aa_benches(), serve_benches(), restart_benches()}) {
     all.insert(all.end(), family.begin(), family.end());
   }
   return all;

@@ -50,6 +50,7 @@ std::vector<Bench> ingest_benches();
 std::vector<Bench> memory_benches();
 std::vector<Bench> aa_benches();
 std::vector<Bench> serve_benches();
+std::vector<Bench> restart_benches();
 
 /// The hidden part of memory/10x: one run in this process; prints "<VmHWM kB> <seconds>".
 int memory_child(const std::string& folder, std::uint64_t rows);

@@ -1,17 +1,13 @@
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <csignal>
 #include <filesystem>
-#include <fstream>
 #include <functional>
 #include <mutex>
 #include <thread>
@@ -19,8 +15,8 @@
 #include <nlohmann/json.hpp>
 
 #include "bench/measure.h"
+#include "bench/serving.h"
 #include "stream/error.h"
-#include "stream/event_time.h"
 #include "stream/random.h"
 #include "tests/support/loopback.h"
 
@@ -31,141 +27,17 @@ namespace {
 using nlohmann::json;
 using Clock = std::chrono::steady_clock;
 
-constexpr const char* kConfig = R"({
-  "pipeline": "bench", "task": "binary",
-  "stream": {
-    "event": {"id": "id", "time": "at",
-      "fields": {"a": "number", "b": "number", "c": "number", "d": "number", "e": "number",
-                 "f": "number", "g": "number", "kind": "category"}},
-    "label": {"field": "label", "known": "with_event"},
-    "dedup_within": "1h", "max_time_jump": "3650d"},
-  "learners": [
-    {"name": "network", "network": {"kind": "mlp", "hidden": [64, 64]},
-     "train": {"optimizer": "adam", "learning_rate": 0.003, "batch": 256}},
-    {"name": "linear", "network": {"kind": "linear"},
-     "train": {"optimizer": "sgd", "learning_rate": 0.05, "batch": 256}}]
-})";
-
 double milliseconds_since(Clock::time_point begin) {
   return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
 }
 
-std::string event_line(std::uint64_t i, bool with_label) {
-  KeyedGenerator generator(11, i);
-  const double a = generator.uniform() - 0.5;
-  const double b = generator.uniform() - 0.5;
-  std::string line = fmt::format(
-      R"({{"id":"{}","at":"{}","a":{:.6f},"b":{:.6f},"c":{:.4f},"d":{:.4f},"e":{:.4f},"f":{:.4f},)"
-      R"("g":{:.4f},"kind":"k{}")",
-      i, format_time(1'700'000'000'000 + static_cast<Millis>(i) * 10), a, b, generator.uniform(),
-      generator.uniform(), generator.uniform(), generator.uniform(), generator.uniform(), i % 17);
-  if (with_label) line += fmt::format(R"(,"label":{})", a + b > 0 ? 1 : 0);
-  return line + "}";
+/// The folder of the next service, without what one before it has left.
+std::string fresh(const std::string& folder) {
+  std::filesystem::remove_all(folder);
+  return folder;
 }
 
-/// The program serving in a process of its own; ended by pid when this goes.
-class Serving {
- public:
-  explicit Serving(const std::string& folder) : folder_(folder + "/serve") {
-    std::filesystem::create_directories(folder_);
-    std::ofstream(folder_ + "/config.json") << kConfig;
-    pid_ = ::fork();
-    if (pid_ == 0) {
-      const int out = ::open((folder_ + "/out").c_str(), O_WRONLY | O_CREAT, 0600);
-      ::dup2(out, STDOUT_FILENO);
-      ::dup2(out, STDERR_FILENO);
-      const std::string config = folder_ + "/config.json";
-      const std::string workspace = folder_ + "/w";
-      ::execl(FRESHET_PROGRAM, FRESHET_PROGRAM, "serve", config.c_str(), "-w", workspace.c_str(),
-              "--listen", "127.0.0.1:0", nullptr);
-      ::_exit(127);
-    }
-    for (int tries = 0; port_ == 0; ++tries) {
-      std::ifstream in(folder_ + "/out");
-      std::string line;
-      while (std::getline(in, line)) {
-        const auto at = line.find("?token=");
-        if (!line.starts_with("open ") || at == std::string::npos || in.eof()) continue;
-        token_ = line.substr(at + 7);
-        port_ = std::stoi(line.substr(line.find(':', 12) + 1));
-      }
-      if (tries > 2000) throw Error(ErrorKind::unavailable, "freshet serve does not listen");
-      std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    }
-  }
-  ~Serving() {
-    ::kill(pid_, SIGTERM);
-    int status = 0;
-    ::waitpid(pid_, &status, 0);
-    std::error_code ignored;
-    std::filesystem::remove_all(folder_, ignored);
-  }
-  Serving(const Serving&) = delete;
-  Serving& operator=(const Serving&) = delete;
-
-  int connect() const {
-    const int socket = connect_to_loopback(port_);
-    if (socket < 0) throw Error(ErrorKind::unavailable, "cannot connect to freshet serve");
-    return socket;
-  }
-
-  int send(const std::string& method, const std::string& path, const std::string& body) const {
-    const int socket = connect();
-    const std::string bytes = fmt::format(
-        "{} {} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nAuthorization: Bearer {}\r\n{}\r\n{}", method,
-        path, port_, token_,
-        method == "GET"
-            ? std::string()
-            : fmt::format("Content-Type: application/json\r\nContent-Length: {}\r\n", body.size()),
-        body);
-    send_all(socket, bytes);
-    return socket;
-  }
-
-  /// The body of the answer; throws unless its status is 200.
-  std::string ask(const std::string& method, const std::string& path,
-                  const std::string& body = "") const {
-    const int socket = send(method, path, body);
-    std::string answer;
-    char chunk[65536];
-    for (ssize_t got = 0; (got = ::recv(socket, chunk, sizeof chunk, 0)) > 0;) {
-      answer.append(chunk, static_cast<std::size_t>(got));
-    }
-    ::close(socket);
-    if (!answer.starts_with("HTTP/1.1 200")) {
-      throw Error(ErrorKind::unavailable, path + ": " + answer.substr(0, 400));
-    }
-    return answer.substr(answer.find("\r\n\r\n") + 4);
-  }
-
-  json state() const { return json::parse(ask("GET", kPath)); }
-  void append(const std::string& lines) const { ask("POST", kPath + "/events", lines); }
-
-  /// Seconds of processor time so far.
-  double cpu_seconds() const {
-    std::ifstream in(fmt::format("/proc/{}/stat", pid_));
-    std::string field;
-    double ticks = 0;
-    for (int i = 1; i <= 15 && in >> field; ++i) {
-      if (i >= 14) ticks += std::stod(field);
-    }
-    return ticks / static_cast<double>(::sysconf(_SC_CLK_TCK));
-  }
-
-  inline static const std::string kPath = "/api/v1/pipelines/bench";
-
- private:
-  std::string folder_;
-  pid_t pid_ = 0;
-  int port_ = 0;
-  std::string token_;
-};
-
-std::string lines_of(std::uint64_t begin, std::uint64_t end) {
-  std::string lines;
-  for (std::uint64_t i = begin; i < end; ++i) lines += event_line(i, true) + "\n";
-  return lines;
-}
+std::string scratch(const BenchOptions& options) { return options.folder + "/serve"; }
 
 double quantile(std::vector<double> values, double share) {
   std::sort(values.begin(), values.end());
@@ -179,7 +51,7 @@ class Feeder {
       : thread_([&serving, from](const std::stop_token& stop) {
           std::vector<std::string> batches;
           for (std::uint64_t i = 0; i < 200; ++i) {
-            batches.push_back(lines_of(from + i * 1000, from + (i + 1) * 1000));
+            batches.push_back(event_lines(from + i * 1000, from + (i + 1) * 1000));
           }
           for (std::size_t i = 0; !stop.stop_requested() && i < batches.size(); ++i) {
             serving.append(batches[i]);
@@ -214,8 +86,8 @@ std::vector<double> at_rate(double rate, std::size_t count,
 }
 
 std::vector<BenchResult> predict_bench(const BenchOptions& options) {
-  const Serving serving(options.folder);
-  for (std::uint64_t i = 0; i < 20; ++i) serving.append(lines_of(i * 1000, (i + 1) * 1000));
+  const Serving serving(fresh(scratch(options)), served_config("1h"));
+  for (std::uint64_t i = 0; i < 20; ++i) serving.append(event_lines(i * 1000, (i + 1) * 1000));
   while (serving.state().at("champion").is_null()) {
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
@@ -260,13 +132,13 @@ double own_cpu_seconds() {
 // How much longer the loop takes for the same rows while 500 requests a second come in, against
 // the processor time that the requests cost server and client at rest.
 std::vector<BenchResult> slowdown_bench(const BenchOptions& options) {
-  const Serving serving(options.folder);
+  const Serving serving(fresh(scratch(options)), served_config("1h"));
   const std::uint64_t batches = options.rows.value_or(300'000) / 1000;
   std::uint64_t next = 0;
   const auto feed = [&] {
     std::vector<std::string> bodies;
     for (std::uint64_t i = 0; i < batches; ++i, next += 1000) {
-      bodies.push_back(lines_of(next, next + 1000));
+      bodies.push_back(event_lines(next, next + 1000));
     }
     return seconds_of([&] {
       for (const std::string& body : bodies) serving.append(body);
@@ -306,10 +178,11 @@ std::vector<BenchResult> slowdown_bench(const BenchOptions& options) {
 }
 
 std::vector<BenchResult> events_bench(const BenchOptions& options) {
-  const Serving serving(options.folder);
+  const Serving serving(fresh(scratch(options)), served_config("1h"));
   const std::uint64_t batches = options.rows.value_or(300'000) / 1000;
   std::vector<std::string> bodies;
-  for (std::uint64_t i = 0; i < batches; ++i) bodies.push_back(lines_of(i * 1000, (i + 1) * 1000));
+  for (std::uint64_t i = 0; i < batches; ++i)
+    bodies.push_back(event_lines(i * 1000, (i + 1) * 1000));
   std::atomic<std::size_t> next = 0;
   const double seconds = seconds_of([&] {
     std::vector<std::jthread> clients;
@@ -325,8 +198,8 @@ std::vector<BenchResult> events_bench(const BenchOptions& options) {
 
 // From the answer to an append until a page that listens has the change.
 std::vector<BenchResult> change_bench(const BenchOptions& options) {
-  const Serving serving(options.folder);
-  serving.append(lines_of(0, 5000));
+  const Serving serving(fresh(scratch(options)), served_config("1h"));
+  serving.append(event_lines(0, 5000));
   const int stream = serving.send("GET", "/api/v1/changes", "");
   std::string bytes;
   const auto heard = [&](std::uint64_t position) {
@@ -344,7 +217,7 @@ std::vector<BenchResult> change_bench(const BenchOptions& options) {
   };
   std::vector<double> waits;
   for (std::uint64_t i = 0; i < 200; ++i) {
-    serving.append(lines_of(5000 + i, 5001 + i));
+    serving.append(event_lines(5000 + i, 5001 + i));
     const auto begin = Clock::now();
     if (!heard(5001 + i)) throw Error(ErrorKind::unavailable, "a change was not heard of");
     waits.push_back(milliseconds_since(begin));
@@ -357,8 +230,8 @@ std::vector<BenchResult> change_bench(const BenchOptions& options) {
 }
 
 std::vector<BenchResult> pages_bench(const BenchOptions& options) {
-  const Serving serving(options.folder);
-  serving.append(lines_of(0, 5000));
+  const Serving serving(fresh(scratch(options)), served_config("1h"));
+  serving.append(event_lines(0, 5000));
   const auto last = json::parse(serving.ask("GET", "/api/v1/changes?poll=9007199254740991"));
   const std::string poll =
       fmt::format("/api/v1/changes?poll={}", last.at("id").get<std::uint64_t>());
