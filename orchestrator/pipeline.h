@@ -216,6 +216,7 @@ class Pipeline {
   void load_candidates(Decoder& from);
   void load_evaluations(Decoder& from);
   void fall_back();
+  void note_other_build(const std::string& before);
 
   PipelineConfig config_;  ///< in force; Asker and Scoreboard read it here
   std::string config_hash_;

@@ -2,7 +2,9 @@
 
 #include <utility>
 
+#include "orchestrator/build_identity.h"
 #include "orchestrator/pipeline.h"
+#include "trainer/train_step.h"
 
 namespace freshet {
 
@@ -50,6 +52,10 @@ void put_version(Encoder& to, const KnownVersion& known) {
   to.put(l.rows_begin).put(l.rows_end).put(l.knowledge_position).put(l.parent).put(l.seed);
   to.put(known.record.created_row).put(known.record.created_time);
   to.put(l.parent_row).put(l.epochs).put(known.record.promoted_row).put(known.record.stopped_row);
+}
+
+std::string bits_depend_on() {
+  return fmt::format("{}, profile {}", build_identity(), isa_profile());
 }
 
 void put_mark(Encoder& to, const Mark& mark) {
@@ -145,6 +151,7 @@ void Pipeline::save(CheckpointRecord& record) const {
   part("evaluation_state", [&] { save_evaluations(to); });
   to.put(next_version_).put(next_decision_).put(next_evaluation_).put(applied_command_);
   to.put(trigger_row_).put(trigger_time_).put(last_trigger_time_);
+  to.put(std::string_view(bits_depend_on()));
   record.state = to.take();
 }
 
@@ -219,7 +226,17 @@ void Pipeline::load(const CheckpointRecord& record) {
   trigger_row_ = from.vector<std::uint64_t>();
   trigger_time_ = from.vector<Millis>();
   last_trigger_time_ = from.get<Millis>();
+  note_other_build(std::string(from.text()));
   if (champion_damage_) fall_back();
+}
+
+// From here on the same rows may give other bits than they would have there.
+void Pipeline::note_other_build(const std::string& before) {
+  if (before == bits_depend_on()) return;
+  decide(
+      new_decision("build_changed", fmt::format("build changed at row {}: {} until here, {} from "
+                                                "here on; weights may differ in their last bits",
+                                                row_, before, bits_depend_on())));
 }
 
 void Pipeline::load_learners(Decoder& from) {

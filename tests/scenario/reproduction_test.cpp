@@ -120,6 +120,17 @@ TEST_F(Reproduction, KillsLoseNothingOfALogThatIsSyncedNowAndThen) {
   }
 }
 
+TEST_F(Reproduction, GoingOnUnderAnotherProfileIsADecision) {
+  const auto lines = turning_csv(kEvents);
+  const std::string first = scratch_->write("first.csv", joined(lines, 0, 4001));
+  const std::string rest = scratch_->write("rest.csv", lines[0] + "\n" + joined(lines, 4001, 8001));
+  ASSERT_EQ(run("profiles", "--input " + first).code, 0);
+  ASSERT_EQ(run("profiles", "--input " + rest, "ATEN_CPU_CAPABILITY=default").code, 0);
+  const Outcome history = freshet_program("registry history -w " + scratch_->path("profiles"));
+  EXPECT_NE(history.out.find("build changed at row"), std::string::npos) << history.out;
+  EXPECT_NE(history.out.find("profile default/"), std::string::npos) << history.out;
+}
+
 TEST_F(Reproduction, LostRowsAreDerivedFromTheLogAgain) {
   ASSERT_EQ(run("lost", "--input " + csv_).code, 0);
   const std::string rows = scratch_->path("lost/pipelines/turning/rows.db");
