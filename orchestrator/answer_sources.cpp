@@ -68,8 +68,10 @@ Stretches scored(const Registry& registry, const std::string& pipeline, RowStore
   Stretches found;
   for (const Revision& revision : registry.revisions(pipeline, version)) {
     if (revision.artifact.empty() || revision.row > store.rows()) continue;
+    // Of rows that were dropped, the first that stays says it later than they would.
     const std::uint64_t known =
-        revision.row <= store.first_row() ? 0 : store.row(revision.row - 1).known_position;
+        revision.row == 0 ? 0
+                          : store.row(std::max(revision.row - 1, store.first_row())).known_position;
     if (found.empty()) first_row = std::min(first_row, revision.row);
     lay_over(found, {first_question_at(store, questions, known), questions, AnswerSource::scored,
                      revision.artifact});

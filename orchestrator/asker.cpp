@@ -23,10 +23,10 @@ void Asker::make_room() {
   }
 }
 
-void Asker::add_features(const Recipe& recipe) {
+void Asker::add_features(const Recipe& recipe, std::uint64_t first) {
   if (features_.index_of(config_.schema, recipe) < features_.size()) return;
   FeatureSet added(config_.schema, recipe.features);
-  store_.add_column({added.identity(), added.width()},
+  store_.add_column({added.identity(), added.width()}, first,
                     [&](std::uint64_t question, std::span<float> vector) {
                       decode(record(store_.position(question), position_), config_.schema, event_);
                       added.ask(event_, vector);

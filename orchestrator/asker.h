@@ -38,10 +38,10 @@ class Asker {
   const LabelJoin& join() const { return join_; }
   /// The feature sets it computes: those of the config it was made with, and those added.
   const FeatureSets& features() const { return features_; }
-  /// A recipe's feature set is computed too from here on, and for all recorded questions, from
-  /// their records, where the store doesn't hold it. Throws what reading the log throws, with
-  /// nothing changed.
-  void add_features(const Recipe& recipe);
+  /// A recipe's feature set is computed too from here on, and for the recorded questions from
+  /// `first` on, from their records, where the store doesn't hold it. Throws what reading the log
+  /// throws, with nothing changed.
+  void add_features(const Recipe& recipe, std::uint64_t first);
 
   void save(Encoder& to) const;
   void load(Decoder& from);

@@ -159,7 +159,8 @@ void BacktestRun::choose_rows(const BacktestRequest& request) {
 Backtest BacktestRun::fresh(std::vector<PairedLoss> recorded) {
   const Place place =
       place_of(workspace_.registry(), pipeline_, request_.candidate, request_.champion);
-  const Millis span = settled_ == 0 ? 0 : store_->time(settled_ - 1) - store_->time(0);
+  const Millis span =
+      settled_ == 0 ? 0 : store_->time(settled_ - 1) - store_->time(store_->first_question());
   return Backtest(config_.schema.task, answer_width(config_.schema),
                   evaluation_policy(config_, span), place.k, place.promotions, std::move(recorded));
 }
@@ -181,7 +182,7 @@ std::vector<PairedLoss> BacktestRun::recorded_before() {
     }
   }
   std::vector<PairedLoss> recorded;
-  AskedOrder before(*store_, 0, rows_begin_);
+  AskedOrder before(*store_, store_->first_row(), rows_begin_);
   for (auto s = stretches_.rbegin(); first && s != stretches_.rend(); ++s) {
     if (s->candidate.source == AnswerSource::scored || s->champion.source == AnswerSource::scored) {
       continue;

@@ -237,7 +237,8 @@ void describe_stream(V& v, PipelineConfig& config) {
         "An event further ahead of the largest event time is a dead letter");
   v.key("durability", Choice<bool>{config.sync_each_batch, kDurabilities},
         "When an event is acknowledged: full, once it is on disk; batch, once the system has it, "
-        "which outlives the program but not the machine: its last moments may be lost");
+        "which outlives the program but not the machine: its last moments may be lost. A change "
+        "takes effect at the next start");
   const auto limits = [](KeepPolicy& keep) {
     return Object{[&keep](auto& o) { describe_keep(o, keep); }};
   };

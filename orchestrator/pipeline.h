@@ -181,6 +181,9 @@ class Pipeline {
   void add_mark();
   bool within_limits(const Mark& mark) const;
   std::uint64_t first_row_needed() const;
+  std::uint64_t first_question_needed() const;
+  /// There is a new commit; gives what the oldest of those that may be gone back to needs.
+  std::optional<Mark> committed(const Mark& kept);
   void forget_old();
 
   // pipeline_candidates.cpp: frozen candidates.

@@ -27,7 +27,7 @@ void Pipeline::apply_config(const PipelineConfig& next, const std::string& reaso
                             "--from-log W --workspace NEW",
                             refused));
   }
-  for (const Recipe& recipe : next.learners) asker_.add_features(recipe);
+  for (const Recipe& recipe : next.learners) asker_.add_features(recipe, kept_.question);
   if (champion_) supersede_trials(0);
   config_ = next;
   config_hash_ = freshet::config_hash(config_);

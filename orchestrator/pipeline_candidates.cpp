@@ -30,7 +30,7 @@ const char* name_of(RetrainKind kind) {
 // Where labels come later than the held-out rows span, holding rows out buys nothing: they were
 // asked before the candidate's last label was known.
 std::uint64_t Pipeline::holdout_rows() const {
-  const std::uint64_t rows = std::min(config_.evaluate.holdout_rows, row_);
+  const std::uint64_t rows = std::min(config_.evaluate.holdout_rows, row_ - kept_.row);
   if (rows == 0) return 0;
   const Millis span =
       store_.time(store_.row(row_ - 1).question) - store_.time(store_.row(row_ - rows).question);
@@ -53,6 +53,7 @@ void Pipeline::order_candidate(const RetrainAction& action, bool by_hand,
   } else if (action.kind == RetrainKind::warm) {
     candidate.begin = std::min(champion_->snapshot.row, candidate.end);
   }
+  candidate.begin = std::min(std::max(candidate.begin, kept_.row), candidate.end);
   candidate.version = next_version_;
   if (candidates_.size() >= config_.evaluate.in_flight) {
     return refuse_candidate(candidate,

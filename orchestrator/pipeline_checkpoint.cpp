@@ -121,6 +121,7 @@ void Pipeline::save(CheckpointRecord& record) const {
     record.parts.push_back({name, begin, to.bytes().size()});
   };
   to.put(kStateFormat).put(std::string_view(write_config(config_)));
+  put_mark(to, kept_);
   asker_.save(to);
   part("live", [&] {
     scoreboard_.save(to);
@@ -128,9 +129,10 @@ void Pipeline::save(CheckpointRecord& record) const {
   });
   to.put(position_).put(row_).put(question_).put(watermark_).put(settled_question_);
   to.put(log_bytes_).put(first_time_);
-  put_mark(to, kept_);
-  to.put(static_cast<std::uint64_t>(marks_.size()));
-  for (const Mark& mark : marks_) put_mark(to, mark);
+  for (const std::deque<Mark>& marks : {marks_, committed_kept_}) {
+    to.put(static_cast<std::uint64_t>(marks.size()));
+    for (const Mark& mark : marks) put_mark(to, mark);
+  }
   to.put(static_cast<std::uint64_t>(versions_.size()));
   for (const auto& [number, known] : versions_) put_version(to, known);
   asker_.save_features(to);
@@ -184,7 +186,15 @@ std::uint64_t settled_questions(const CheckpointRecord& record, const Schema& sc
   Decoder from(record.state);
   check_format(from);
   from.text();  // the config
+  get_mark(from);
   return Asker::load_settled(from, schema);
+}
+
+Mark kept_mark(const CheckpointRecord& record) {
+  Decoder from(record.state);
+  check_format(from);
+  from.text();  // the config
+  return get_mark(from);
 }
 
 void Pipeline::load(const CheckpointRecord& record) {
@@ -195,6 +205,7 @@ void Pipeline::load(const CheckpointRecord& record) {
   config_hash_ = freshet::config_hash(config_);
   cuts_ = makes_cuts(config_);
   scoreboard_.config_changed();
+  kept_ = get_mark(from);
   asker_.load(from);
   scoreboard_.load(from);
   each_count(counts_, [&](std::uint64_t& count) { count = from.get<std::uint64_t>(); });
@@ -205,8 +216,10 @@ void Pipeline::load(const CheckpointRecord& record) {
   settled_question_ = from.get<std::uint64_t>();
   log_bytes_ = from.get<std::uint64_t>();
   first_time_ = from.get<Millis>();
-  kept_ = get_mark(from);
-  for (auto n = from.get<std::uint64_t>(); n > 0; --n) marks_.push_back(get_mark(from));
+  for (std::deque<Mark>* marks : {&marks_, &committed_kept_}) {
+    for (auto n = from.get<std::uint64_t>(); n > 0; --n) marks->push_back(get_mark(from));
+  }
+  committed(kept_);
   last_checkpoint_row_ = row_;
   last_checkpoint_question_ = question_;
   for (auto n = from.get<std::uint64_t>(); n > 0; --n) {
@@ -261,7 +274,7 @@ void Pipeline::load_recipes() {
     if (recipes_.size() <= known.recipe) recipes_.resize(known.recipe + 1);
     recipes_[known.recipe] = parse_recipe(known.record.lineage.recipe, config_);
   }
-  for (const Recipe& recipe : recipes_) asker_.add_features(recipe);
+  for (const Recipe& recipe : recipes_) asker_.add_features(recipe, kept_.question);
   for (auto& [number, known] : versions_) {
     known.features = asker_.features().index_of(config_.schema, recipes_[known.recipe]);
   }

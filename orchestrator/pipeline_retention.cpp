@@ -23,7 +23,9 @@ void Pipeline::tick_retention() {
   if (!anchor_row(row_)) return;
   add_mark();
   const std::uint64_t needed = first_row_needed();
-  while (!marks_.empty() && marks_.front().row <= needed && !within_limits(marks_.front())) {
+  const std::uint64_t question = first_question_needed();
+  while (!marks_.empty() && marks_.front().row <= needed && marks_.front().question <= question &&
+         !within_limits(marks_.front())) {
     kept_ = marks_.front();
     marks_.pop_front();
   }
@@ -48,27 +50,50 @@ bool Pipeline::within_limits(const Mark& mark) const {
 // Learners go on from an anchor, which needs the rows that its replay holds.
 std::uint64_t Pipeline::first_row_needed() const {
   const std::uint64_t between_anchors = 2 * config_.promote.refresh.keep_every_rows;
-  std::uint64_t first = before(row_, kLeastRows + between_anchors);
+  const std::uint64_t held_out = config_.evaluate.holdout_rows;
+  std::uint64_t first = before(row_, kLeastRows + held_out + between_anchors);
   for (const Recipe& recipe : recipes_) {
     first = std::min(first, before(row_, recipe.replay_capacity + recipe.batch + between_anchors));
   }
-  const std::uint64_t held_out = config_.evaluate.holdout_rows;
   for (const RetrainAction& action : config_.retrain.actions) {
     if (action.kind == RetrainKind::fresh) {
       first = std::min(first, before(row_, action.window_rows + held_out + between_anchors));
     }
-    if (action.kind == RetrainKind::warm && champion_) first = std::min(first, champion_->row);
+    if (action.kind == RetrainKind::warm && champion_) {
+      first = std::min(first, champion_->snapshot.row);
+    }
   }
-  for (const Candidate& candidate : candidates_) first = std::min(first, candidate.begin);
+  for (const Candidate& candidate : candidates_) {
+    const Recipe& recipe = recipes_[candidate.recipe];
+    const bool trains = candidate.kind != RetrainKind::cut;
+    first = std::min({first, trains ? candidate.begin : candidate.end,
+                      before(candidate.end, recipe.replay_capacity + recipe.batch)});
+  }
+  // One that was in force before stream.keep may still learn by a reservoir, of rows of any age.
+  for (const ActiveLearner& learner : learners_) {
+    if (recipes_[learner.recipe].replay == ReplayKind::reservoir) first = 0;
+  }
   return first;
 }
 
-void Pipeline::forget_old() {
-  committed_kept_.push_back(kept_);
-  if (committed_kept_.size() < kCommits) return;
-  const Mark& kept = committed_kept_.front();
-  if (kept.row > store_.first_row()) journal_.forget(kept.position, kept.question, kept.row);
+// A probation begins with the rows that the scoreboard holds.
+std::uint64_t Pipeline::first_question_needed() const {
+  return scoreboard_.recorded_size() > 0 ? scoreboard_.recorded_pair(0).question
+                                         : settled_question_;
+}
+
+std::optional<Mark> Pipeline::committed(const Mark& kept) {
+  committed_kept_.push_back(kept);
+  if (committed_kept_.size() < kCommits) return std::nullopt;
+  const Mark oldest = committed_kept_.front();
   committed_kept_.pop_front();
+  return oldest;
+}
+
+void Pipeline::forget_old() {
+  const std::optional<Mark> kept = committed(kept_);
+  if (!kept || kept->row <= store_.first_row()) return;
+  journal_.forget(kept->position, kept->question, kept->row);
 }
 
 }  // namespace freshet

@@ -91,6 +91,9 @@ struct Mark {
   std::uint64_t bytes = 0;  ///< of the log's records so far
 };
 
+/// What came before it a checkpoint does without. Error{corrupt} for a state of another format.
+Mark kept_mark(const CheckpointRecord& record);
+
 /// The questions below this one had settled when a checkpoint was made. Error{corrupt} for a state
 /// of another format.
 std::uint64_t settled_questions(const CheckpointRecord& record, const Schema& schema);

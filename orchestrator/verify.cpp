@@ -105,7 +105,7 @@ class Verification {
     const bool checkpointed = registry != nullptr && look_at_checkpoint(*registry, reach);
     const std::string place = "pipelines/" + name;
     being_made_ = registry != nullptr && !checkpointed;
-    derivable_ = true;
+    derivable_ = false;
     const auto is_due = [&](const char* file) {
       return checkpointed || size_of(folder_ + '/' + place + file) > 0;
     };
@@ -206,7 +206,7 @@ class Verification {
   const std::string folder_;
   std::set<std::string> seen_;  ///< artifacts
   std::uint64_t artifact_bytes_ = 0;
-  bool derivable_ = true;    ///< the pipeline's log is whole
+  bool derivable_ = false;   ///< the pipeline's log is whole
   bool being_made_ = false;  ///< a pipeline's owner may just be starting: its files may be empty
 };
 

@@ -12,9 +12,11 @@
 
 #include "orchestrator/disk_use.h"
 #include "orchestrator/part_folder.h"
+#include "orchestrator/pipeline_state.h"
 #include "orchestrator/run.h"
 #include "orchestrator/workspace.h"
 #include "stream/error.h"
+#include "stream/event_log.h"
 #include "stream/row_store.h"
 #include "stream/sqlite.h"
 #include "stream/whole_file.h"
@@ -134,6 +136,17 @@ class Copying {
     if (!checkpoint) return;
     const std::string file = place(pipeline) + "/rows.db";
     RowStore::copy(from_ + file, to_ + file, checkpoint->questions, checkpoint->row);
+    const Mark needed = kept_mark(*checkpoint);
+    const auto copied = RowStore::open_reader(to_ + file);
+    const auto log = EventLog::open_reader(to_ + place(pipeline) + "/log.db");
+    if (copied->first_row() <= needed.row && copied->first_question() <= needed.question &&
+        log->begin() <= needed.position) {
+      return;
+    }
+    throw Error(ErrorKind::unavailable,
+                fmt::format("{}: what the checkpoint needs was dropped while it was copied "
+                            "(stream.keep): try again",
+                            from_ + file));
   }
 
   void copy_if_there(const std::string& file) const {

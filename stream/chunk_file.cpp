@@ -154,8 +154,8 @@ Chunk ChunkFile::get(std::int64_t series, const std::string& name, std::uint64_t
     }
     if (checksum({}, *bytes) != select.getColumn(0).getString()) {
       throw Error(ErrorKind::corrupt,
-                  fmt::format("{}: chunk {} of series \"{}\" does not match its hash; delete the "
-                              "file to have it derived from the log again",
+                  fmt::format("{}: chunk {} of series \"{}\" does not match its hash: see "
+                              "freshet workspace check",
                               path_, number, name));
     }
     cache(key, bytes);
@@ -239,16 +239,20 @@ void ChunkFile::drop(const std::vector<SeriesRecord>& series) {
   });
 }
 
-void ChunkFile::put_dropped(std::int64_t series, std::uint64_t number, std::uint64_t records,
-                            const std::string& hash) {
+void ChunkFile::put_dropped(std::int64_t series, const std::vector<DroppedChunk>& chunks) {
   settle();
   guarded(path_, [&] {
+    WriteTransaction transaction(database_);
     SQLite::Statement insert(database_, "INSERT INTO chunks VALUES (?, ?, ?, ?, x'')");
-    insert.bind(1, series);
-    insert.bind(2, signed_of(number));
-    insert.bind(3, signed_of(records));
-    insert.bind(4, hash);
-    insert.exec();
+    for (const DroppedChunk& chunk : chunks) {
+      insert.bind(1, series);
+      insert.bind(2, signed_of(chunk.number));
+      insert.bind(3, signed_of(chunk.records));
+      insert.bind(4, chunk.hash);
+      insert.exec();
+      insert.reset();
+    }
+    transaction.commit();
   });
 }
 

@@ -58,9 +58,13 @@ class ChunkFile {
   /// bytes, not their checksums. Durable on return.
   void drop(const std::vector<SeriesRecord>& series);
 
-  /// A chunk that was dropped before it came to be in this file. Durable on return.
-  void put_dropped(std::int64_t series, std::uint64_t number, std::uint64_t records,
-                   const std::string& hash);
+  struct DroppedChunk {
+    std::uint64_t number = 0;
+    std::uint64_t records = 0;
+    std::string hash;
+  };
+  /// Chunks that were dropped before they came to be in this file. Durable on return.
+  void put_dropped(std::int64_t series, const std::vector<DroppedChunk>& chunks);
 
   /// Hands all puts to the writing thread; waits for what was handed to it before.
   void commit();

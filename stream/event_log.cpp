@@ -128,11 +128,6 @@ class SqliteEventLog : public EventLog {
     });
   }
 
-  std::uint64_t ordinals() const override {
-    const IngestCounts c = counts();
-    return c.accepted + c.duplicates + c.late + c.dead_letters;
-  }
-
   std::uint64_t seen_ids() const override {
     return guarded(path_, [&] { return count_seen(database_); });
   }
@@ -162,8 +157,14 @@ class SqliteEventLog : public EventLog {
 
   std::string content_hash() const override {
     Sha256 hash;
-    guarded(path_, [&] { each_dropped(database_, [&](const std::string& of) { hash.add(of); }); });
-    for (std::uint64_t at = begin(), end = head(); at < end; at += kStretch) {
+    std::uint64_t at = 0;
+    guarded(path_, [&] {
+      each_dropped(database_, [&](const std::string& of) {
+        hash.add(of);
+        at += kStretch;
+      });
+    });
+    for (const std::uint64_t end = head(); at < end; at += kStretch) {
       hash.add(stretch_hash(at, std::min(end, at + kStretch)));
     }
     return hash.hex();
@@ -197,6 +198,7 @@ class SqliteEventLog : public EventLog {
         if (extent.first != expected) throw gap(expected, extent.first);
       });
       expected = extent.first + extent.count;
+      if (expected <= begin()) continue;  // dropped meanwhile
       attempt([&] { found += load(extent.first)->accepted(); });
     }
     if (damage.empty() && begin() == 0 && found != counted) {
@@ -303,7 +305,8 @@ class SqliteEventLog : public EventLog {
 
   bool may_drop(std::uint64_t head) const {
     const std::uint64_t end = (dropped_ + 1) * kStretch;
-    return end <= keep_from_ && end < head;  // the last batch stays: it tells the head
+    // The last batch stays: it tells the head.
+    return !drops_nothing_ && end <= keep_from_ && end < head;
   }
 
   // Few at a time, as clients wait for the transaction.
@@ -312,7 +315,13 @@ class SqliteEventLog : public EventLog {
     dropped_ = count_dropped(database_);  // an append that failed may have dropped some before
     for (int i = 0; i < kMost && may_drop(head); ++i, ++dropped_) {
       const std::uint64_t end = (dropped_ + 1) * kStretch;
-      put_dropped(database_, dropped_, stretch_hash(end - kStretch, end), end);
+      try {
+        put_dropped(database_, dropped_, stretch_hash(end - kStretch, end), end);
+      } catch (const Error& error) {
+        if (error.kind() != ErrorKind::corrupt) throw;
+        drops_nothing_ = true;  // `verify` names the damage; appends go on
+        return;
+      }
     }
   }
 
@@ -351,6 +360,7 @@ class SqliteEventLog : public EventLog {
   mutable SQLite::Database database_;
   std::string description_;
   std::atomic<std::uint64_t> head_ = 0;       // the writer's
+  bool drops_nothing_ = false;                // what is to be dropped is damaged
   std::uint64_t dropped_ = 0;                 // stretches, as far as the writer knows
   std::atomic<std::uint64_t> keep_from_ = 0;  // records below it may be dropped
   ProgressWriter progress_;

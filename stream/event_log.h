@@ -102,7 +102,10 @@ class EventLog {
 
   virtual IngestCounts counts() const = 0;
   /// Records of all inputs so far, bad, late and duplicate ones included: the next ordinal.
-  virtual std::uint64_t ordinals() const = 0;
+  std::uint64_t ordinals() const {
+    const IngestCounts c = counts();
+    return c.accepted + c.duplicates + c.late + c.dead_letters;
+  }
   /// How many ids were appended and not forgotten, and they, the newest stretch first.
   virtual std::uint64_t seen_ids() const = 0;
   virtual void seen(const std::function<void(const SeenStretch&)>& each) const = 0;

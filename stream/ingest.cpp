@@ -162,7 +162,8 @@ class Ingest::Impl : public RecordSink {
   /// Stores the ids of the records since the last stretch with the batch, once they are many.
   void add_stretch() {
     const std::uint64_t end = log_.head() + batch_.records.size();
-    if (end - stretch_end_ < kSeenStretch || batch_.seen) return;
+    // A closed log must show its closing record to the next start.
+    if (closed_ || end - stretch_end_ < kSeenStretch || batch_.seen) return;
     batch_.seen = {end, watermark_.max_time(), std::exchange(stretch_ids_, {})};
     batch_.forget_before = dedup_horizon();
     stretch_end_ = end;

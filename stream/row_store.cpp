@@ -56,10 +56,15 @@ class SqliteRowStore : public RowStore {
 
   const std::vector<FeatureColumn>& columns() const override { return columns_; }
 
-  void add_column(const FeatureColumn& column,
+  void add_column(const FeatureColumn& column, std::uint64_t first,
                   const std::function<void(std::uint64_t, std::span<float>)>& vector_of) override {
-    ChunkSeries& series =
-        ensure(kVectors + column.identity, column.width * sizeof(float), first_question());
+    const std::string name = kVectors + column.identity;
+    const auto left_over = series_.find(name);
+    if (left_over != series_.end() && left_over->second.end() < first) {
+      file_.remove_series(left_over->second.id());
+      series_.erase(left_over);
+    }
+    ChunkSeries& series = ensure(name, column.width * sizeof(float), first);
     std::vector<float> vector(column.width);
     for (std::uint64_t question = series.end(); question < questions(); ++question) {
       vector_of(question, vector);
@@ -249,10 +254,12 @@ void RowStore::copy(const std::string& from, const std::string& to, std::uint64_
     ChunkFile::SeriesRecord copied = record;
     copied.id = target.add_series(record.name, record.record_bytes, record.begin);
     copied.end = std::max(record.begin, record.kept / kChunk * kChunk);
+    std::vector<ChunkFile::DroppedChunk> dropped;
     for (std::uint64_t at = record.begin; at < copied.end; at = (at / kChunk + 1) * kChunk) {
-      target.put_dropped(copied.id, at / kChunk, (at / kChunk + 1) * kChunk - at,
-                         source.checksum_of(record.id, record.name, at / kChunk));
+      dropped.push_back({at / kChunk, (at / kChunk + 1) * kChunk - at,
+                         source.checksum_of(record.id, record.name, at / kChunk)});
     }
+    target.put_dropped(copied.id, dropped);
     target.drop({copied});
     ChunkSeries out(target, copied, false);
     std::string bytes;

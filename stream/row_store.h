@@ -53,12 +53,11 @@ class RowStore {
   virtual const std::vector<FeatureColumn>& columns() const = 0;
   /// The column of a feature set. Error{conflict} if there is none.
   std::size_t column(const std::string& identity) const;
-  /// Adds a column behind the others. `vector_of` is asked for the vectors of those recorded
-  /// questions, in order, that were not dropped and that the file doesn't hold from an earlier
-  /// time. If it throws, there is
-  /// no such column.
+  /// Adds a column behind the others. `vector_of` is asked for the vectors of the recorded
+  /// questions from `first` on, in order, that the file doesn't hold from an earlier time. If it
+  /// throws, there is no such column.
   virtual void add_column(
-      const FeatureColumn& column,
+      const FeatureColumn& column, std::uint64_t first,
       const std::function<void(std::uint64_t question, std::span<float> out)>& vector_of) = 0;
 
   // Questions.

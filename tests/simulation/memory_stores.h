@@ -22,7 +22,6 @@ class MemoryLog : public EventLog {
   std::shared_ptr<const RecordBatch> batch(std::uint64_t position) const override;
   void sync() override {}
   IngestCounts counts() const override { return {records_.size(), 0, 0, 0}; }
-  std::uint64_t ordinals() const override { return records_.size(); }
   std::uint64_t seen_ids() const override { return 0; }
   void seen(const std::function<void(const SeenStretch&)>& /*each*/) const override {}
   std::optional<SourceProgress> progress(const std::string& /*name*/) const override { return {}; }

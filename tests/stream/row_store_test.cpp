@@ -105,7 +105,7 @@ TEST_F(RowStoreOnDisk, AColumnAddedLaterIsAskedForWhatTheFileDoesNotHoldOfIt) {
     const auto store = open();
     fill(*store, 1500);
     hash = store->content_hash();
-    store->add_column({"added", 3}, vector_of);
+    store->add_column({"added", 3}, 0, vector_of);
     EXPECT_EQ(asked, 1500U);
     EXPECT_EQ(store->column("added"), 1U);
     EXPECT_NE(store->content_hash(), hash);
@@ -125,9 +125,9 @@ TEST_F(RowStoreOnDisk, AColumnAddedLaterIsAskedForWhatTheFileDoesNotHoldOfIt) {
   EXPECT_THROW(static_cast<void>(store->column("added")), Error);
   asked = 0;
   const auto fails = [](std::uint64_t, std::span<float>) { throw Error(ErrorKind::corrupt, ""); };
-  EXPECT_THROW(store->add_column({"added", 3}, fails), Error);
+  EXPECT_THROW(store->add_column({"added", 3}, 0, fails), Error);
   EXPECT_EQ(store->columns().size(), 1U);
-  store->add_column({"added", 3}, vector_of);
+  store->add_column({"added", 3}, 0, vector_of);
   EXPECT_EQ(asked, 100U);
   store->cut(0, 0);
   EXPECT_EQ(store->columns().size(), 2U);
