@@ -189,7 +189,8 @@ void Broker::launch() {
 
 void Broker::start() {
   launch();
-  for (int waited = 0; waited < kPatience; waited += 500) {
+  const auto limit = std::chrono::steady_clock::now() + std::chrono::milliseconds(2 * kPatience);
+  while (std::chrono::steady_clock::now() < limit) {
     const rd_kafka_metadata_t* found = nullptr;
     if (rd_kafka_metadata(admin_, 1, nullptr, &found, 500) == RD_KAFKA_RESP_ERR_NO_ERROR) {
       const int brokers = found->broker_cnt;

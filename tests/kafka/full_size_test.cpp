@@ -11,6 +11,7 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <random>
 #include <thread>
 #include <utility>
@@ -105,7 +106,10 @@ class FullSize : public Kafka {
 
   void restart_the_broker() {
     for (int restart = 1; restart <= size_.restarts; ++restart) {
-      while (produced_ < size_.events / (size_.restarts + 1) * restart) ::usleep(20'000);
+      while (produced_ < size_.events / (size_.restarts + 1) * restart) {
+        if (HasFailure()) return;
+        ::usleep(20'000);
+      }
       broker_->stop();
       ::usleep(1'000'000);
       broker_->start();
@@ -163,9 +167,18 @@ TEST_F(FullSize, EachCommittedRecordIsInTheLogOnceAndAReplayOfItIsTheSame) {
   const std::string arguments = folder_.write("config.json", config()) + " -w " + folder_.path("w");
   const auto begin = Clock::now();
   std::vector<std::jthread> others;
-  others.emplace_back([&] { produce_with_kcat(); });
-  others.emplace_back([&] { produce_with_transactions(); });
-  others.emplace_back([&] { restart_the_broker(); });
+  const auto beside = [&](const std::function<void()>& work) {
+    others.emplace_back([work] {
+      try {
+        work();
+      } catch (const std::runtime_error& error) {
+        ADD_FAILURE() << error.what();
+      }
+    });
+  };
+  beside([this] { produce_with_kcat(); });
+  beside([this] { produce_with_transactions(); });
+  beside([this] { restart_the_broker(); });
   std::vector<double> restarts;
   for (int kill = 0; kill < size_.kills; ++kill) {
     const auto started = Clock::now();
@@ -173,7 +186,10 @@ TEST_F(FullSize, EachCommittedRecordIsInTheLogOnceAndAReplayOfItIsTheSame) {
     restarts.push_back(seconds_since(started));
     const double share =
         (kill + std::uniform_real_distribution<>(0.05, 1)(random_)) / (size_.kills + 0.5);
-    while (stats_of(folder_.path("w"))["accepted"] < share * size_.events) ::usleep(50'000);
+    while (stats_of(folder_.path("w"))["accepted"] < share * size_.events) {
+      if (HasFailure()) return;
+      ::usleep(50'000);
+    }
     server.kill();
   }
   ServedProgram server(arguments);

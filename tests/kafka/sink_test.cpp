@@ -109,8 +109,8 @@ TEST_F(Sink, EachDecisionAndPredictionIsSeenInOrderWhateverDies) {
   ServedProgram server(arguments_);
   settled(server, 7000);
   push(server, 7000, 9000);
-  const json last = server.get(kPipeline + "/decisions?limit=1").json()["items"][0];
   ::usleep(1'500'000);  // answers wait for so long for their file
+  const json last = server.get(kPipeline + "/decisions?limit=1").json()["items"][0];
   const json state = delivered(server);
   EXPECT_EQ(state[0]["delivered"], last["sequence"]);
   EXPECT_EQ(state[1]["delivered"], 9000);
