@@ -182,6 +182,7 @@ TEST_F(Kafka, OffsetsThatAreNotThereAndPartitionsThatAreGoneAreNamed) {
       ::usleep(100'000);
     }
   }
+  produce(0, 0, 1);
   EXPECT_THAT(refusal(all), AllOf(HasSubstr("Kafka topic " + topic_),
                                   HasSubstr("it has 1 partitions, partition 2 was read before")));
 }

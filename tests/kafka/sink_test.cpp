@@ -90,6 +90,9 @@ TEST_F(Sink, EachDecisionAndPredictionIsSeenInOrderWhateverDies) {
     ServedProgram server(arguments_);
     broker_->stop();
     push(server, 0, 4000);  // there is a champion now
+    for (int tries = 0; tries < 200 && sinks(server)[0]["waiting"] == 0; ++tries) {
+      ::usleep(50'000);
+    }
     ASSERT_GT(sinks(server)[0]["waiting"], 0);
     for (int tries = 0; tries < 100 && sinks(server)[0]["state"] == "open"; ++tries) {
       ::usleep(50'000);
