@@ -90,6 +90,18 @@ void check(rd_kafka_error_t* error) {
   fail(text);
 }
 
+/// Again, as long as that may help: a broker that was restarted takes its time for transactions.
+template <class Call>
+rd_kafka_error_t* insist(const Call& call) {
+  rd_kafka_error_t* error = call();
+  for (int again = 0; error != nullptr && rd_kafka_error_is_retriable(error) && again < 5;
+       ++again) {
+    rd_kafka_error_destroy(error);
+    error = call();
+  }
+  return error;
+}
+
 std::string one_line(const std::string& file) {
   std::ifstream in(file);
   std::string text;
@@ -290,10 +302,9 @@ void Producer::transact(const std::string& topic, const std::vector<Produced>& r
     begin();
     for (const Produced& record : records) give(topic, record);
     if (!committed) rd_kafka_flush(client_, kPatience);  // so that there is something to abort
-    rd_kafka_error_t* error = committed ? rd_kafka_commit_transaction(client_, kPatience) : nullptr;
-    while (error != nullptr && rd_kafka_error_is_retriable(error)) {
-      rd_kafka_error_destroy(error);
-      error = rd_kafka_commit_transaction(client_, kPatience);
+    rd_kafka_error_t* error = nullptr;
+    if (committed) {
+      error = insist([this] { return rd_kafka_commit_transaction(client_, kPatience); });
     }
     if (error != nullptr && !rd_kafka_error_txn_requires_abort(error)) check(error);
     if (committed && error == nullptr) return;
@@ -305,7 +316,9 @@ void Producer::transact(const std::string& topic, const std::vector<Produced>& r
 
 void Producer::begin() { check(rd_kafka_begin_transaction(client_)); }
 void Producer::commit() { check(rd_kafka_commit_transaction(client_, kPatience)); }
-void Producer::abort() { check(rd_kafka_abort_transaction(client_, kPatience)); }
+void Producer::abort() {
+  check(insist([this] { return rd_kafka_abort_transaction(client_, kPatience); }));
+}
 
 int produce_by_kcat(const std::string& address, const std::string& topic, int partition,
                     const std::string& lines) {
