@@ -158,8 +158,12 @@ void Outbox::offer_questions(RowStore& rows, std::uint64_t begin, std::uint64_t 
   Event event;
   for (std::uint64_t question = begin; question < end; ++question) {
     const std::uint64_t position = rows.position(question);
-    const auto batch = log_->batch(position);
-    decode(batch->record(position), schema_, event);
+    event = Event();
+    std::shared_ptr<const RecordBatch> batch;  // what `event` views
+    if (position >= log_->begin()) {
+      batch = log_->batch(position);
+      decode(batch->record(position), schema_, event);
+    }
     Answer answer;
     const auto at = answers.begin() + static_cast<std::ptrdiff_t>((question - begin) * width);
     answer.values.assign(at, at + static_cast<std::ptrdiff_t>(width));
@@ -172,8 +176,8 @@ void Outbox::offer_questions(RowStore& rows, std::uint64_t begin, std::uint64_t 
     value.update({{"id", id},
                   {"pipeline", pipeline_},
                   {"position", position},
-                  {"event", std::string(event.id)},
-                  {"time", format_time(event.time)}});
+                  {"event", batch ? json(std::string(event.id)) : json()},
+                  {"time", format_time(rows.time(question))}});
     const std::vector<std::pair<std::string, std::string>> headers = {{"id", id},
                                                                       {"pipeline", pipeline_}};
     if (!sink_->offer({line.topic, id, json_text(value), headers, question + 1})) return;

@@ -155,17 +155,21 @@ class Ingest::Impl : public RecordSink {
     });
     // The record before them tells how far event time had come.
     Event event;
-    const std::uint64_t begin = stretch_end_ - std::min<std::uint64_t>(stretch_end_, 1);
-    log_.read(begin, log_.head(), [&](std::uint64_t position, std::string_view record) {
-      decode(record, schema_, event);
-      note_time(event);
-      if (position < stretch_end_) return true;
-      closed_ = closed_ || event.kind == RecordKind::close;
-      if (event.kind == RecordKind::event && !schema_.id_field.empty()) {
-        remember(hash_id_(event.id), event.time);
-      }
-      return true;
-    });
+    const std::uint64_t before = stretch_end_ - std::min<std::uint64_t>(stretch_end_, 1);
+    log_.read(std::max(before, log_.begin()), log_.head(),
+              [&](std::uint64_t position, std::string_view record) {
+                decode(record, schema_, event);
+                note_time(event);
+                if (position < stretch_end_) return true;
+                closed_ = closed_ || event.kind == RecordKind::close;
+                if (event.kind == RecordKind::event && !schema_.id_field.empty()) {
+                  remember(hash_id_(event.id), event.time);
+                }
+                return true;
+              });
+    if (watermark_.reached() == Watermark::kNone && log_.begin() == log_.head()) {
+      watermark_.reach(watermark_.max_time());  // nothing is left that says otherwise
+    }
   }
 
   void remember(const IdHash& id, Millis time) {
