@@ -78,7 +78,8 @@ bool Asker::take(std::string_view bytes, Segment& segment) {
     pass(bytes);
     return full(segment);
   }
-  watermark_.observe(event_.time);
+  const bool marker = event_.kind == RecordKind::time;
+  marker ? watermark_.reach(event_.time) : watermark_.observe(event_.time, event_.reached);
   join_.advance(watermark_.value());
   if (release_due(segment)) return true;
 
@@ -88,7 +89,7 @@ bool Asker::take(std::string_view bytes, Segment& segment) {
     ++segment.questions;
     known = join_.ask(event_);
     for (std::size_t i = 0; i < features_.size(); ++i) features_[i].observe(event_);
-  } else {
+  } else if (event_.kind == RecordKind::label) {
     known = join_.label(event_);
   }
   pass(bytes);
@@ -163,8 +164,9 @@ std::string_view Asker::record(std::uint64_t position, std::uint64_t head) {
 }
 
 void Asker::save(Encoder& to) const {
+  const int flags = (closed_ ? 1 : 0) | (within_record_ ? 2 : 0) | (watermark_.held() ? 4 : 0);
   to.put(position_).put(bytes_);
-  to.put(static_cast<std::uint8_t>((closed_ ? 1 : 0) | (within_record_ ? 2 : 0)));
+  to.put(static_cast<std::uint8_t>(flags));
   watermark_.save(to);
   join_.save(to);
   features_[0].save(to);
@@ -181,9 +183,9 @@ void Asker::load_features(Decoder& from) {
 std::uint64_t Asker::load_settled(Decoder& from, const Schema& schema) {
   from.get<std::uint64_t>();  // position
   from.get<std::uint64_t>();  // bytes
-  from.get<std::uint8_t>();   // closed
+  const auto flags = from.get<std::uint8_t>();
   Watermark watermark(schema.out_of_orderness);
-  watermark.load(from);
+  watermark.load(from, (flags & 4U) != 0);
   LabelJoin join(schema);
   join.load(from);
   return join.settled();
@@ -195,7 +197,7 @@ void Asker::load(Decoder& from) {
   const auto flags = from.get<std::uint8_t>();
   closed_ = (flags & 1U) != 0;
   within_record_ = (flags & 2U) != 0;
-  watermark_.load(from);
+  watermark_.load(from, (flags & 4U) != 0);
   join_.load(from);
   features_[0].load(from);
   batch_.reset();

@@ -61,6 +61,9 @@ struct Opened {
 json event_json(const Event& event, const Schema& schema, std::uint64_t position) {
   json j{{"position", position}, {"id", std::string(event.id)}, {"time", format_time(event.time)}};
   if (event.kind == RecordKind::close) return {{"position", position}, {"kind", "close"}};
+  if (event.kind == RecordKind::time) {
+    return {{"position", position}, {"kind", "time"}, {"time", format_time(event.time)}};
+  }
   j["kind"] = event.kind == RecordKind::event ? "event" : "label";
   if (event.label) j["label"] = *event.label;
   for (std::size_t i = 0; i < event.values.size(); ++i) {

@@ -109,6 +109,7 @@ struct PipelineConfig {
   RetrainPolicy retrain;
   EvaluatePolicy evaluate;
   PromotePolicy promote;
+  std::optional<KafkaOutput> sink;
 
   bool operator==(const PipelineConfig&) const = default;
 };

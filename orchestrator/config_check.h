@@ -14,6 +14,7 @@ void check_config(const PipelineConfig& config, ConfigProblems& problems);
 
 /// Parts of it: task, fields, times and labels; features.
 void check_source(const PipelineConfig& config, ConfigProblems& problems);
+void check_sink(const PipelineConfig& config, ConfigProblems& problems);
 void check_stream(const PipelineConfig& config, ConfigProblems& problems);
 void check_features(const PipelineConfig& config, ConfigProblems& problems);
 

@@ -16,6 +16,7 @@ KafkaKeys KafkaKeys::of(const PipelineConfig& config) {
   keys.bootstrap = kafka.bootstrap;
   keys.topic = kafka.topic;
   if (!kafka.label_topic.empty()) keys.label_topic = kafka.label_topic;
+  if (!kafka.group.empty()) keys.group = kafka.group;
   keys.partitions = kafka.partitions;
   keys.start = kafka.start;
   keys.idle_after = kafka.idle_after;
@@ -29,10 +30,23 @@ void KafkaKeys::store(PipelineConfig& config) const {
   kafka.bootstrap = bootstrap.value_or("");
   kafka.topic = topic.value_or("");
   kafka.label_topic = label_topic.value_or("");
+  kafka.group = group.value_or("");
   kafka.partitions = partitions.value_or(std::vector<std::uint32_t>());
   kafka.start = start.value_or(KafkaStart());
   kafka.idle_after = idle_after.value_or(kMinute);
   kafka.settings = settings.value_or(std::vector<KafkaSetting>());
+}
+
+SinkKeys SinkKeys::of(const KafkaOutput& output) {
+  SinkKeys keys;
+  if (!output.decisions.empty()) keys.decisions = output.decisions;
+  if (!output.predictions.empty()) keys.predictions = output.predictions;
+  return keys;
+}
+
+void SinkKeys::store(KafkaOutput& output) const {
+  output.decisions = decisions.value_or("");
+  output.predictions = predictions.value_or("");
 }
 
 KafkaStartKeys KafkaStartKeys::of(const KafkaStart& start) {
@@ -65,6 +79,7 @@ std::string_view KafkaKeys::first() const {
   if (partitions) return "partitions";
   if (start) return "start";
   if (idle_after) return "idle_after";
+  if (group) return "group";
   return settings ? "kafka" : "";
 }
 
@@ -97,13 +112,14 @@ void check_offsets(const std::vector<KafkaOffset>& offsets, const Place& place,
   }
 }
 
-void check_settings(const KafkaInput& kafka, const Place& source, ConfigProblems& problems) {
-  for (const KafkaSetting& setting : kafka.settings) {
-    const Place place = source.key("kafka").key(setting.name);
+void check_settings(const std::vector<KafkaSetting>& settings, const Place& owner,
+                    ConfigProblems& problems) {
+  for (const KafkaSetting& setting : settings) {
+    const Place place = owner.key("kafka").key(setting.name);
     if (is_fixed_setting(setting.name)) {
       problems.key(place, setting.name == "bootstrap.servers"
-                              ? "stands in stream.source.bootstrap: leave it out"
-                              : "is Freshet's own, as each record is to come once: leave it out");
+                              ? "stands in " + owner.path + ".bootstrap: leave it out"
+                              : "is Freshet's own, as no record is to be lost: leave it out");
     } else if (is_secret_setting(setting.name) && setting.from == KafkaSetting::From::config) {
       problems.key(place,
                    "is a secret, and a config is recorded and shown: expected {\"env\": NAME} or "
@@ -143,10 +159,33 @@ void check_kafka(const PipelineConfig& config, const Place& place, ConfigProblem
   const Place start = place.key("start");
   check_offsets(kafka.start.offsets, start.key("offsets"), problems);
   check_offsets(kafka.start.label_offsets, start.key("label_offsets"), problems);
-  check_settings(kafka, place, problems);
+  check_settings(kafka.settings, place, problems);
+  if (!kafka.group.empty() && !kafka.partitions.empty()) {
+    problems.consequence(place.key("group"),
+                         "expected only with partitions \"all\": a group's brokers share them out");
+  }
 }
 
 }  // namespace
+
+void check_sink(const PipelineConfig& config, ConfigProblems& problems) {
+  if (!config.sink) return;
+  const Place place = Place::at("sink");
+  const KafkaOutput& sink = *config.sink;
+  if (sink.bootstrap.empty()) {
+    problems.consequence(place.key("bootstrap"),
+                         "found none, expected brokers, as \"127.0.0.1:9092\"");
+  }
+  if (sink.decisions.empty() && sink.predictions.empty()) {
+    problems.consequence(place, "expected the topic `decisions`, or `predictions`, or both");
+  }
+  if (!sink.decisions.empty()) check_topic(sink.decisions, place.key("decisions"), problems);
+  if (!sink.predictions.empty()) check_topic(sink.predictions, place.key("predictions"), problems);
+  if (!sink.decisions.empty() && sink.decisions == sink.predictions) {
+    problems.consequence(place.key("predictions"), "expected another topic than `decisions`");
+  }
+  check_settings(sink.settings, place, problems);
+}
 
 void check_source(const PipelineConfig& config, ConfigProblems& problems) {
   const Place place = Place::at("stream", "source");

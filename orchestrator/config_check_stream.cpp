@@ -156,6 +156,7 @@ void check_stream(const PipelineConfig& config, ConfigProblems& problems) {
   check_times(config.schema, problems);
   check_source(config, problems);
   check_keep(config, problems);
+  check_sink(config, problems);
 }
 
 }  // namespace freshet

@@ -231,6 +231,11 @@ void describe(V& v, PipelineConfig& config) {
   v.key("evaluate", Object{[&](auto& o) { describe_evaluate(o, config.evaluate); }},
         "How candidates are judged");
   v.key("promote", Object{[&](auto& o) { describe_promote(o, config.promote); }}, "What goes live");
+  const auto sink = [](KafkaOutput& output) {
+    return Object{[&output](auto& o) { describe_sink(o, output); }};
+  };
+  v.key("sink", Maybe{config.sink, sink},
+        "Topics of Apache Kafka that decisions and predictions are published to");
 }
 
 }  // namespace freshet

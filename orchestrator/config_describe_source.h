@@ -20,7 +20,7 @@ inline constexpr std::array kStarts = std::to_array<Named<KafkaStart::At>>(
 
 /// The keys of a Kafka source, all absent elsewhere.
 struct KafkaKeys {
-  std::optional<std::string> bootstrap, topic, label_topic;
+  std::optional<std::string> bootstrap, topic, label_topic, group;
   std::optional<std::vector<std::uint32_t>> partitions;
   std::optional<KafkaStart> start;
   std::optional<Millis> idle_after;
@@ -30,6 +30,17 @@ struct KafkaKeys {
   void store(PipelineConfig& config) const;
   /// The first key that stands; empty: none.
   std::string_view first() const;
+};
+
+inline constexpr std::array kSinks =
+    std::to_array<Named<SourceKind>>({{SourceKind::kafka, "kafka"}});
+
+/// The keys of a sink that may be absent.
+struct SinkKeys {
+  std::optional<std::string> decisions, predictions;
+
+  static SinkKeys of(const KafkaOutput& output);
+  void store(KafkaOutput& output) const;
 };
 
 /// The keys of `start` before they are known to be one of its forms.
@@ -70,6 +81,34 @@ void describe_kafka_setting(V& v, KafkaSetting& setting) {
   if (file) setting = {setting.name, *file, KafkaSetting::From::file};
 }
 
+/// Settings of librdkafka, by name.
+inline auto kafka_settings_shape() {
+  return [](std::vector<KafkaSetting>& all) {
+    const auto setting = [](KafkaSetting& item) {
+      return ShortOr{item.from == KafkaSetting::From::config, Text{item.value},
+                     Object{[&item](auto& o) { describe_kafka_setting(o, item); }}};
+    };
+    return ByName{all, setting};
+  };
+}
+
+template <class V>
+void describe_sink(V& v, KafkaOutput& output) {
+  SinkKeys keys = SinkKeys::of(output);
+  const auto text = [](std::string& value) { return Text{value}; };
+  SourceKind kind = SourceKind::kafka;
+  v.key("kind", Choice<SourceKind>{kind, kSinks}, "Where to: topics of Apache Kafka");
+  v.required("bootstrap", Text{output.bootstrap},
+             "Brokers to begin with, HOST:PORT, separated by commas");
+  v.key("decisions", Maybe{keys.decisions, text}, "The topic of decisions; default: none");
+  v.key("predictions", Maybe{keys.predictions, text},
+        "The topic of the champion's answers to all questions; default: none");
+  v.key("kafka", kafka_settings_shape()(output.settings),
+        "Settings of librdkafka by name (security.protocol, sasl.mechanism, …); passwords as "
+        "{\"env\": NAME} or {\"file\": PATH}");
+  keys.store(output);
+}
+
 template <class V>
 void describe_kafka(V& v, KafkaKeys& keys) {
   const auto text = [](std::string& value) { return Text{value}; };
@@ -100,13 +139,10 @@ void describe_kafka(V& v, KafkaKeys& keys) {
               [](Millis& value) {
                 return Duration{value, 1};
               }},
-        "kafka: a partition silent for so long holds the others back no more; default: 1m");
-  const auto setting = [](KafkaSetting& item) {
-    return ShortOr{item.from == KafkaSetting::From::config, Text{item.value},
-                   Object{[&item](auto& o) { describe_kafka_setting(o, item); }}};
-  };
-  const auto settings = [setting](std::vector<KafkaSetting>& all) { return ByName{all, setting}; };
-  v.key("kafka", Maybe{keys.settings, settings},
+        "kafka: a partition silent for so long holds event time back no more; default: 1m");
+  v.key("group", Maybe{keys.group, text},
+        "kafka: the consumer group to share the partitions in; default: none, all are read");
+  v.key("kafka", Maybe{keys.settings, kafka_settings_shape()},
         "kafka: settings of librdkafka by name (security.protocol, sasl.mechanism, …); passwords "
         "as {\"env\": NAME} or {\"file\": PATH}");
 }

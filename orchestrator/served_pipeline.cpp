@@ -45,6 +45,7 @@ ServedPipeline::ServedPipeline(Workspace& workspace, const std::string& name,
     const auto lock = workspace_.use_registry();
     viewer_ = std::make_unique<PipelineViewer>(workspace_.registry().decisions(name));
   }
+  if (open_->config.sink) outbox_ = std::make_unique<Outbox>(workspace, name, open_->config);
   publish(true);
   ingest_ = std::jthread([this] {
     try {
@@ -144,6 +145,11 @@ std::optional<std::string> ServedPipeline::feed_failure() const {
 SourceState ServedPipeline::feed_state() const {
   const std::lock_guard lock(mutex_);
   return feed_state_;
+}
+
+std::optional<Outbox::State> ServedPipeline::sink_state() const {
+  if (!outbox_) return std::nullopt;
+  return outbox_->state();
 }
 
 void ServedPipeline::check_running() const {
@@ -369,6 +375,7 @@ void ServedPipeline::publish(bool now) {
   seen_position_ = pipeline.position();
   seen_head_ = open_->log->head();
   auto view = std::make_shared<const PipelineView>(viewer_->look(*open_, *counts_log_));
+  if (outbox_) outbox_->reach(view->last_decision, *open_->store);
   const std::string change = nlohmann::json{
       {"pipeline", name_},
       {"rows", view->rows},

@@ -16,6 +16,7 @@
 
 #include "orchestrator/changes.h"
 #include "orchestrator/open_pipeline.h"
+#include "orchestrator/outbox.h"
 #include "orchestrator/pipeline_view.h"
 #include "orchestrator/predictor.h"
 #include "stream/open_source.h"
@@ -84,6 +85,8 @@ class ServedPipeline {
   std::optional<std::string> feed_failure() const;
   /// How the source that feeds it stood, at most a second ago.
   SourceState feed_state() const;
+  /// How what it publishes stands; nullopt: its config has no sink.
+  std::optional<Outbox::State> sink_state() const;
   /// Records that wait to be appended, and their bytes.
   std::size_t queued() const { return pushed_.waiting(); }
   std::size_t queued_bytes() const { return pushed_.waiting_bytes(); }
@@ -146,6 +149,8 @@ class ServedPipeline {
   std::optional<std::string> feed_failure_;               ///< under mutex_
   SourceState feed_state_;                                ///< under mutex_
   std::chrono::steady_clock::time_point feed_looked_at_;  ///< the ingest thread's
+
+  std::unique_ptr<Outbox> outbox_;  ///< null: there is no sink
 
   std::jthread ingest_;  ///< joined by the pipeline thread
   std::jthread thread_;

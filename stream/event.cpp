@@ -23,8 +23,10 @@ constexpr std::uint8_t kHasLabel = 1;
 constexpr std::uint8_t kHasLabelTime = 2;
 constexpr std::uint8_t kHasServed = 4;
 constexpr std::uint8_t kHasFeatures = 8;
+constexpr std::uint8_t kHasReached = 16;
 constexpr std::size_t kFixedBytes = sizeof(RecordKind) + sizeof(std::uint8_t) + sizeof(Millis) +
-                                    sizeof(Length) + sizeof(double) + sizeof(Millis);
+                                    sizeof(Length) + sizeof(double) + sizeof(Millis) +
+                                    sizeof(TimeReached);
 
 bool is_text(const Field& field) {
   return field.kind == FieldKind::category || field.kind == FieldKind::text;
@@ -175,9 +177,10 @@ RecordKind kind_of(std::string_view record) {
     case RecordKind::event:
     case RecordKind::label:
     case RecordKind::close:
+    case RecordKind::time:
       return kind;
   }
-  throw Error(ErrorKind::corrupt, fmt::format("a log record is of kind {}, expected 1, 2 or 3",
+  throw Error(ErrorKind::corrupt, fmt::format("a log record is of kind {}, expected 1, 2, 3 or 4",
                                               static_cast<int>(kind)));
 }
 
@@ -192,12 +195,17 @@ void encode(const Event& event, const Schema& schema, std::string& out) {
   const bool features = event.served && event.served->features != 0;
   writer.put(
       static_cast<std::uint8_t>((event.label ? kHasLabel : 0) | (label_time ? kHasLabelTime : 0) |
-                                (event.served ? kHasServed : 0) | (features ? kHasFeatures : 0)));
+                                (event.served ? kHasServed : 0) | (features ? kHasFeatures : 0) |
+                                (event.reached ? kHasReached : 0)));
   writer.put(event.time);
   writer.put_text(event.id);
   if (event.label) writer.put(*event.label);
   if (label_time) writer.put(event.label_time);
   if (event.served) write_served(*event.served, writer);
+  if (event.reached) {
+    writer.put(event.reached->all);
+    writer.put(event.reached->newest);
+  }
   if (event.kind == RecordKind::event) write_values(event, schema, writer);
   out.resize(static_cast<std::size_t>(writer.at() - out.data()));
 }
@@ -217,11 +225,18 @@ void decode(std::string_view record, const Schema& schema, Event& event) {
   const bool served = (flags & kHasServed) != 0;
   const bool features = (flags & kHasFeatures) != 0;
   if (served) event.served = read_served(cursor, features);
+  event.reached.reset();
+  if ((flags & kHasReached) != 0) {
+    event.reached.emplace();
+    event.reached->all = cursor.get<Millis>();
+    event.reached->newest = cursor.get<Millis>();
+  }
   event.values.clear();
   if (event.kind == RecordKind::event) read_values(cursor, schema, event.values);
-  if (flags > (kHasLabel | kHasLabelTime | kHasServed | kHasFeatures) || (features && !served) ||
-      (event.kind == RecordKind::label && flags != kHasLabel) ||
-      (event.kind == RecordKind::close && flags != 0)) {
+  const bool has_values = event.kind == RecordKind::event;
+  if (flags >= 2 * kHasReached || (features && !served) ||
+      (event.kind == RecordKind::label && (flags & ~kHasReached) != kHasLabel) ||
+      (!has_values && event.kind != RecordKind::label && flags != 0)) {
     throw Error(ErrorKind::corrupt, "a log record has flags that do not fit its kind");
   }
   if (!cursor.at_end()) {

@@ -16,6 +16,16 @@ enum class RecordKind : std::uint8_t {
   event = 1,  ///< a question, perhaps with its label
   label = 2,  ///< the answer to an event that was logged before, or comes later, joined by id
   close = 3,  ///< the stream's end (`run --final`): every label that can become known does
+  time = 4,   ///< a part of the source that held event time back went idle or ended: it has come
+              ///< to the record's time
+};
+
+/// How far event time has come where a part of the source (a partition of Kafka) is behind.
+struct TimeReached {
+  Millis all = 0;     ///< all parts that are not idle have come so far; Watermark::kNone: unknown
+  Millis newest = 0;  ///< in the log: the newest event time so far
+
+  bool operator==(const TimeReached&) const = default;
 };
 
 /// One field of one event. Numbers, booleans (0 or 1) and times (milliseconds) are in `number`,
@@ -52,6 +62,7 @@ struct Event {
   std::optional<double> label;     ///< inline label, or the label of a label record
   Millis label_time = 0;           ///< `LabelKnown::at` only: when the inline label becomes known
   std::optional<ServedAnswer> served;  ///< kind `event`: it was answered before it was logged
+  std::optional<TimeReached> reached;  ///< none: event time is the newest so far
 };
 
 /// The kind of an encoded record. Throws `Error{corrupt}` when it is none.

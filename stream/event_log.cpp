@@ -28,7 +28,7 @@ constexpr int kVerifiedOnOpen = 4;
 std::uint64_t accepted(const std::vector<std::string>& records) {
   return static_cast<std::uint64_t>(std::count_if(
       records.begin(), records.end(),
-      [](const std::string& record) { return kind_of(record) != RecordKind::close; }));
+      [](const std::string& record) { return kind_of(record) <= RecordKind::label; }));
 }
 
 class SqliteEventLog : public EventLog {

@@ -26,7 +26,7 @@ struct DeadLetter {
 
 /// Side outputs of ingestion, counted for ever.
 struct IngestCounts {
-  std::uint64_t accepted = 0;  ///< events and label records in the log; not the closing record
+  std::uint64_t accepted = 0;  ///< events and label records in the log, no others
   std::uint64_t duplicates = 0;
   std::uint64_t late = 0;
   std::uint64_t dead_letters = 0;

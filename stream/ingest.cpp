@@ -117,10 +117,21 @@ class Ingest::Impl : public RecordSink {
     }
     if (jumps(origin) || late(origin)) return;
     jumps_in_a_row_ = 0;
-    watermark_.observe(event_.time);
+    watermark_.observe(event_.time, event_.reached);
+    event_.reached = watermark_.held();
     if (has_id) remember(id, event_.time);
     encode(event_, schema_, batch_.records.emplace_back());
     count(Outcome::accepted, {});
+  }
+
+  void time_reached(Millis all) override {
+    const Millis before = watermark_.reached();
+    watermark_.reach(all);
+    if (closed_ || watermark_.reached() == before) return;
+    Event marker;
+    marker.kind = RecordKind::time;
+    marker.time = watermark_.reached();
+    encode(marker, schema_, batch_.records.emplace_back());
   }
 
   void on_outcome(OnOutcome each) { on_outcome_ = std::move(each); }
@@ -130,8 +141,8 @@ class Ingest::Impl : public RecordSink {
  private:
   /// An id whose newest event is older than this is forgotten.
   Millis dedup_horizon() const {
-    const Millis newest = watermark_.max_time();
-    return newest == Watermark::kNone ? newest : newest - schema_.dedup_within;
+    const Millis reached = watermark_.reached();
+    return reached == Watermark::kNone ? reached : reached - schema_.dedup_within;
   }
 
   // From the stored stretches, and the records after the last of them.
@@ -139,19 +150,26 @@ class Ingest::Impl : public RecordSink {
     seen_.reserve(log_.seen_ids());
     log_.seen([this](const SeenStretch& stretch) {
       stretch_end_ = std::max(stretch_end_, stretch.end);
-      watermark_.observe(stretch.max_time);
+      watermark_.observe(stretch.max_time, TimeReached{Watermark::kNone, stretch.max_time});
       seen_.remember(stretch.ids, dedup_horizon());
     });
+    // The record before them tells how far event time had come.
     Event event;
-    log_.read(stretch_end_, log_.head(), [&](std::uint64_t, std::string_view record) {
-      decode(record, schema_, event);
-      watermark_.observe(event.time);
-      closed_ = closed_ || event.kind == RecordKind::close;
-      if (event.kind == RecordKind::event && !schema_.id_field.empty()) {
-        remember(hash_id_(event.id), event.time);
-      }
-      return true;
-    });
+    const std::uint64_t before = stretch_end_ - std::min<std::uint64_t>(stretch_end_, 1);
+    log_.read(std::max(before, log_.begin()), log_.head(),
+              [&](std::uint64_t position, std::string_view record) {
+                decode(record, schema_, event);
+                note_time(event);
+                if (position < stretch_end_) return true;
+                closed_ = closed_ || event.kind == RecordKind::close;
+                if (event.kind == RecordKind::event && !schema_.id_field.empty()) {
+                  remember(hash_id_(event.id), event.time);
+                }
+                return true;
+              });
+    if (watermark_.reached() == Watermark::kNone && log_.begin() == log_.head()) {
+      watermark_.reach(watermark_.max_time());  // nothing is left that says otherwise
+    }
   }
 
   void remember(const IdHash& id, Millis time) {
@@ -167,6 +185,11 @@ class Ingest::Impl : public RecordSink {
     batch_.seen = {end, watermark_.max_time(), std::exchange(stretch_ids_, {})};
     batch_.forget_before = dedup_horizon();
     stretch_end_ = end;
+  }
+
+  void note_time(const Event& record) {
+    if (record.kind == RecordKind::time) return watermark_.reach(record.time);
+    watermark_.observe(record.time, record.reached);
   }
 
   /// Appends what was gathered. If that fails it stays, and the next call tries again.

@@ -9,59 +9,37 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
-#include <fstream>
+#include <thread>
 #include <utility>
 
 #include "stream/error.h"
+#include "stream/kafka_settings.h"
 
 namespace freshet {
 namespace {
 
-constexpr std::array kSecrets = {
-    "sasl.password",         "ssl.key.password",        "ssl.key.pem",
-    "ssl.keystore.password", "sasl.oauthbearer.config", "sasl.oauthbearer.client.secret"};
-
-struct Fixed {
+struct Setting {
   const char* name;
   const char* value;
 };
-// A position is the log's, never the broker's; what is missing is a person's decision.
-constexpr std::array kFixed = std::to_array<Fixed>({{"enable.auto.commit", "false"},
-                                                    {"enable.auto.offset.store", "false"},
-                                                    {"auto.offset.reset", "error"},
-                                                    {"isolation.level", "read_committed"},
-                                                    {"check.crcs", "true"},
-                                                    {"enable.partition.eof", "true"},
-                                                    {"allow.auto.create.topics", "false"}});
-// session.timeout.ms: there is no session, but a client that goes waits so long for a commit that
-// nothing depends on.
-constexpr std::array kDefaults = std::to_array<Fixed>({{"client.id", "freshet"},
-                                                       {"session.timeout.ms", "1000"},
-                                                       {"fetch.wait.max.ms", "100"},
-                                                       {"reconnect.backoff.max.ms", "5000"},
-                                                       {"queued.max.messages.kbytes", "16384"}});
-
-std::string secret_of(const KafkaSetting& setting) {
-  if (setting.from == KafkaSetting::From::config) return setting.value;
-  const std::string place = "stream.source.kafka." + setting.name;
-  if (setting.from == KafkaSetting::From::environment) {
-    const char* value = std::getenv(setting.value.c_str());
-    if (value == nullptr) {
-      throw Error(ErrorKind::invalid,
-                  fmt::format("{}: the environment has no variable {}", place, setting.value));
-    }
-    return value;
-  }
-  std::ifstream in(setting.value, std::ios::binary);
-  std::string value{std::istreambuf_iterator<char>(in), {}};
-  if (!in.is_open() || value.empty()) {
-    throw Error(ErrorKind::invalid,
-                fmt::format("{}: {}: cannot be read, or is empty", place, setting.value));
-  }
-  while (!value.empty() && (value.back() == '\n' || value.back() == '\r')) value.pop_back();
-  return value;
-}
+// A position is the log's, never the broker's; what is missing is a person's decision. Partitions
+// of the same number go to the same member of a group, and none is taken away while it is read.
+constexpr std::array kFixed = std::to_array<Setting>({{"enable.auto.commit", "false"},
+                                                      {"enable.auto.offset.store", "false"},
+                                                      {"auto.offset.reset", "error"},
+                                                      {"isolation.level", "read_committed"},
+                                                      {"check.crcs", "true"},
+                                                      {"enable.partition.eof", "true"},
+                                                      {"allow.auto.create.topics", "false"},
+                                                      {"partition.assignment.strategy", "range"}});
+constexpr std::array kDefaults =
+    std::to_array<Setting>({{"client.id", "freshet"},
+                            {"fetch.wait.max.ms", "100"},
+                            {"reconnect.backoff.max.ms", "5000"},
+                            {"topic.metadata.refresh.interval.ms", "30000"},
+                            {"queued.max.messages.kbytes", "16384"}});
+constexpr std::chrono::milliseconds kLeave{3000};
+constexpr std::chrono::milliseconds kGoodbye{100};  // until the broker has been told
 
 /// A topic or partition list of librdkafka's, freed.
 struct FreeList {
@@ -87,31 +65,7 @@ bool refuses(rd_kafka_resp_err_t code) {
          code == RD_KAFKA_RESP_ERR_UNSUPPORTED_SASL_MECHANISM;
 }
 
-void set(rd_kafka_conf_t* conf, const std::string& name, const std::string& value,
-         bool secret = false) {
-  std::array<char, 512> why{};
-  if (rd_kafka_conf_set(conf, name.c_str(), value.c_str(), why.data(), why.size()) ==
-      RD_KAFKA_CONF_OK) {
-    return;
-  }
-  throw Error(ErrorKind::invalid, fmt::format("stream.source.kafka.{}: {}", name,
-                                              secret ? "its value is refused" : why.data()));
-}
-
-void no_log(const rd_kafka_t* /*client*/, int /*level*/, const char* /*where*/,
-            const char* /*text*/) {}
-
 }  // namespace
-
-bool is_secret_setting(const std::string& name) {
-  return std::find(kSecrets.begin(), kSecrets.end(), name) != kSecrets.end();
-}
-
-bool is_fixed_setting(const std::string& name) {
-  return name == "bootstrap.servers" || name == "metadata.broker.list" ||
-         std::any_of(kFixed.begin(), kFixed.end(),
-                     [&](const Fixed& fixed) { return fixed.name == name; });
-}
 
 // --- one message
 
@@ -184,37 +138,54 @@ bool KafkaMessage::is_final() const {
 // --- the client
 
 KafkaClient::KafkaClient(const KafkaInput& input, const std::string& group, Notice notice)
-    : notice_(std::move(notice)), wake_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
-  rd_kafka_conf_t* conf = rd_kafka_conf_new();
-  try {
-    set(conf, "bootstrap.servers", input.bootstrap);
-    set(conf, "group.id", group);
-    for (const Fixed& setting : kDefaults) set(conf, setting.name, setting.value);
-    for (const KafkaSetting& setting : input.settings) {
-      set(conf, setting.name, secret_of(setting), setting.from != KafkaSetting::From::config);
-    }
-    for (const Fixed& setting : kFixed) set(conf, setting.name, setting.value);
-    rd_kafka_conf_set_opaque(conf, this);
-    rd_kafka_conf_set_log_cb(conf, no_log);
-    rd_kafka_conf_set_error_cb(conf, on_error);
-    std::array<char, 512> why{};
-    client_ = rd_kafka_new(RD_KAFKA_CONSUMER, conf, why.data(), why.size());
-    if (client_ == nullptr) {
-      throw Error(ErrorKind::invalid, fmt::format("stream.source.kafka: {}", why.data()));
-    }
-  } catch (...) {
-    rd_kafka_conf_destroy(conf);
-    ::close(wake_);
-    throw;
+    : notice_(std::move(notice)) {
+  KafkaConf conf("stream.source.kafka", input.bootstrap);
+  for (const Setting& setting : kDefaults) conf.set(setting.name, setting.value);
+  // There is no session, but a client that goes waits so long for a commit that nothing depends
+  // on.
+  if (input.group.empty()) conf.set("session.timeout.ms", "1000");
+  conf.set("group.id", group);
+  conf.set(input.settings);
+  if (!input.group.empty()) conf.set("group.id", input.group);
+  for (const Setting& setting : kFixed) conf.set(setting.name, setting.value);
+  rd_kafka_conf_set_opaque(conf.get(), this);
+  rd_kafka_conf_set_error_cb(conf.get(), on_error);
+  if (!input.group.empty()) {
+    rd_kafka_conf_set_rebalance_cb(
+        conf.get(), [](rd_kafka_t*, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t* list,
+                       void* self) { static_cast<KafkaClient*>(self)->rebalance(code, *list); });
   }
+  std::array<char, 512> why{};
+  client_ = rd_kafka_new(RD_KAFKA_CONSUMER, conf.get(), why.data(), why.size());
+  if (client_ == nullptr) {
+    throw Error(ErrorKind::invalid, fmt::format("stream.source.kafka: {}", why.data()));
+  }
+  conf.release();
+  wake_ = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   rd_kafka_poll_set_consumer(client_);
 }
 
 KafkaClient::~KafkaClient() {
-  for (rd_kafka_queue_t* queue : queues_) rd_kafka_queue_destroy(queue);
-  // A close may block in librdkafka 2.0; there is no group to leave.
+  // A close may block in librdkafka 2.0: a group is left by hand.
+  if (subscribed_) {
+    if (given_) rd_kafka_assign(client_, nullptr);
+    rd_kafka_unsubscribe(client_);
+    const auto limit = std::chrono::steady_clock::now() + kLeave;
+    while (!left_ && std::chrono::steady_clock::now() < limit) {
+      wait(std::chrono::milliseconds(10));
+      serve();
+    }
+    std::this_thread::sleep_for(kGoodbye);
+  }
+  drop_queues();
   rd_kafka_destroy_flags(client_, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
   ::close(wake_);
+}
+
+void KafkaClient::drop_queues() {
+  for (rd_kafka_queue_t* queue : queues_) rd_kafka_queue_destroy(queue);
+  queues_.clear();
+  assigned_.clear();
 }
 
 std::optional<std::uint32_t> KafkaClient::partition_count(const std::string& topic, Wait wait) {
@@ -274,7 +245,58 @@ bool KafkaClient::find_offsets(Millis time, std::vector<KafkaPartition>& partiti
   return true;
 }
 
+void KafkaClient::subscribe(const std::vector<std::string>& topics, Revoked revoked) {
+  revoked_ = std::move(revoked);
+  std::vector<KafkaPartition> any;
+  for (const std::string& topic : topics) any.push_back({topic, 0, 0});
+  const List list = list_of(any);
+  for (int i = 0; i < list->cnt; ++i) list->elems[i].partition = RD_KAFKA_PARTITION_UA;
+  const auto error = rd_kafka_subscribe(client_, list.get());
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    throw Error(ErrorKind::conflict,
+                fmt::format("Kafka: the group can't be joined: {}", rd_kafka_err2str(error)));
+  }
+  subscribed_ = true;
+}
+
+// Called from `serve`. What is given is assigned by the source, which knows the offsets.
+void KafkaClient::rebalance(int code, const rd_kafka_topic_partition_list_s& partitions) {
+  if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
+    reached();
+    left_ = false;
+    given_.emplace();
+    for (int i = 0; i < partitions.cnt; ++i) {
+      const auto& item = partitions.elems[i];
+      given_->push_back({item.topic, static_cast<std::uint32_t>(item.partition)});
+    }
+    return;
+  }
+  given_.reset();
+  revoked_();
+  drop_queues();
+  rd_kafka_assign(client_, nullptr);
+  left_ = true;
+}
+
+std::optional<std::vector<KafkaPartition>> KafkaClient::take_given() {
+  return std::exchange(given_, std::nullopt);
+}
+
+bool KafkaClient::find_committed(std::vector<KafkaPartition>& partitions, Wait wait) {
+  const List list = list_of(partitions);
+  if (rd_kafka_committed(client_, list.get(), static_cast<int>(wait.count())) !=
+      RD_KAFKA_RESP_ERR_NO_ERROR) {
+    return false;
+  }
+  for (int i = 0; i < list->cnt; ++i) {
+    if (list->elems[i].err != RD_KAFKA_RESP_ERR_NO_ERROR) return false;
+    partitions[static_cast<std::size_t>(i)].offset = list->elems[i].offset;
+  }
+  return true;
+}
+
 void KafkaClient::assign(const std::vector<KafkaPartition>& partitions) {
+  drop_queues();
   assigned_ = partitions;
   for (const KafkaPartition& partition : partitions) {
     rd_kafka_queue_t* queue = rd_kafka_queue_get_partition(
@@ -339,8 +361,8 @@ std::optional<std::pair<std::int64_t, std::int64_t>> KafkaClient::query_range(st
   return std::pair(low, high);
 }
 
-void KafkaClient::commit(const std::vector<KafkaPartition>& partitions) {
-  rd_kafka_commit(client_, list_of(partitions).get(), 1);
+void KafkaClient::commit(const std::vector<KafkaPartition>& partitions, bool wait) {
+  rd_kafka_commit(client_, list_of(partitions).get(), wait ? 0 : 1);
 }
 
 void KafkaClient::on_error(rd_kafka_s* /*client*/, int code, const char* reason, void* self) {

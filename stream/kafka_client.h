@@ -15,6 +15,7 @@
 struct rd_kafka_message_s;
 struct rd_kafka_queue_s;
 struct rd_kafka_s;
+struct rd_kafka_topic_partition_list_s;
 
 namespace freshet {
 
@@ -59,7 +60,7 @@ struct KafkaPartition {
   std::int64_t offset = kEarliest;
 };
 
-/// A consumer of librdkafka with partitions assigned to it by hand: the one place that sees it.
+/// A consumer of librdkafka with partitions assigned to it by hand, or given by a group.
 /// It reconnects for ever, by itself. Messages must go before the client. Used by one thread.
 class KafkaClient {
  public:
@@ -85,7 +86,16 @@ class KafkaClient {
   /// broker says so now.
   bool find_offsets(Millis time, std::vector<KafkaPartition>& partitions, Wait wait);
 
-  /// Once; from then on partitions are known by their index here.
+  /// Joins the group of the settings; `serve` then hears what is given to this member, and calls
+  /// `revoked` before partitions go: what was read of them is to be committed and forgotten.
+  using Revoked = std::function<void()>;
+  void subscribe(const std::vector<std::string>& topics, Revoked revoked);
+  /// What the group has given since it was last asked; to be assigned, with offsets.
+  std::optional<std::vector<KafkaPartition>> take_given();
+  /// Of each partition the offset that its group has committed, below 0 if none; false: no broker
+  /// says so now.
+  bool find_committed(std::vector<KafkaPartition>& partitions, Wait wait);
+  /// From then on partitions are known by their index here.
   void assign(const std::vector<KafkaPartition>& partitions);
   /// Takes what has come of a partition, 100 messages at most, without waiting.
   std::size_t read(std::size_t index, std::vector<KafkaMessage>& to);
@@ -98,14 +108,16 @@ class KafkaClient {
   std::int64_t known_end(std::size_t index) const;
   /// A partition's first and next offset, asked of its broker.
   std::optional<std::pair<std::int64_t, std::int64_t>> query_range(std::size_t index, Wait wait);
-  /// Tells the brokers how far it was read, if they care. Nothing depends on it.
-  void commit(const std::vector<KafkaPartition>& partitions);
+  /// Tells the brokers how far it was read, if they care; `wait`: and waits for their answer.
+  void commit(const std::vector<KafkaPartition>& partitions, bool wait = false);
 
   /// The last trouble with the brokers, if nothing has come since; empty: none.
   const std::string& trouble() const { return trouble_; }
 
  private:
   static void on_error(rd_kafka_s* client, int code, const char* reason, void* self);
+  void rebalance(int code, const rd_kafka_topic_partition_list_s& partitions);
+  void drop_queues();
   void reached();
   void tell(const std::string& reason);
 
@@ -114,6 +126,10 @@ class KafkaClient {
   rd_kafka_s* client_ = nullptr;
   std::vector<KafkaPartition> assigned_;
   std::vector<rd_kafka_queue_s*> queues_;
+  Revoked revoked_;
+  std::optional<std::vector<KafkaPartition>> given_;
+  bool subscribed_ = false;
+  bool left_ = true;  ///< the group has given nothing that it has not taken back
   std::string trouble_;
   bool was_reached_ = false;
   std::optional<std::string> refusal_;  ///< of credentials or certificates

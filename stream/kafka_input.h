@@ -44,11 +44,23 @@ struct KafkaInput {
   std::string topic;                      ///< events
   std::string label_topic;                ///< label records {id, label, time}; empty: none
   std::vector<std::uint32_t> partitions;  ///< of `topic`; empty: all. Of `label_topic`: all
+  /// A consumer group to share the topics' partitions in; empty: they are assigned by hand.
+  std::string group;
   KafkaStart start;
-  Millis idle_after = kMinute;  ///< a partition silent for so long holds no other back
+  Millis idle_after = kMinute;  ///< a partition silent for so long holds event time back no more
   std::vector<KafkaSetting> settings;
 
   bool operator==(const KafkaInput&) const = default;
+};
+
+/// Topics that decisions and predictions are published to: a config's `sink`.
+struct KafkaOutput {
+  std::string bootstrap;
+  std::string decisions;    ///< topic; empty: they are not published
+  std::string predictions;  ///< topic; empty: they are not published
+  std::vector<KafkaSetting> settings;
+
+  bool operator==(const KafkaOutput&) const = default;
 };
 
 /// Whether a setting's value is a secret, to be given by environment or file only.

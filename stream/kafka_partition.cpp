@@ -38,6 +38,14 @@ bool PartitionReader::holds(Clock::time_point now, Millis idle_after) const {
   return now - heard_ < milliseconds(idle_after);
 }
 
+// A record that is waiting is the earliest it has.
+std::optional<Millis> PartitionReader::reached(Clock::time_point now, Millis idle_after) const {
+  if (full() && !is_bad()) return std::max(newest_, time());
+  if (finished_) return std::nullopt;
+  if (!full() && now - heard_ >= milliseconds(idle_after)) return std::nullopt;
+  return newest_;
+}
+
 void PartitionReader::fill(KafkaClient& client, std::size_t index, bool until_end) {
   while (!head_ && !finished_ && !dry_) {
     if (next_ == waiting_.size()) {
@@ -58,7 +66,7 @@ void PartitionReader::go_on_at(std::int64_t offset) {
   finished_ = finished_ || (end_ && *end_ >= 0 && offset >= *end_);
 }
 
-void PartitionReader::hand_over(RecordSink& sink) {
+void PartitionReader::hand_over(RecordSink& sink, Millis reached) {
   const KafkaMessage message = *std::exchange(head_, std::nullopt);
   Origin origin;
   origin.line = static_cast<std::uint64_t>(message.offset());
@@ -67,11 +75,9 @@ void PartitionReader::hand_over(RecordSink& sink) {
   origin.unit = "offset";
   go_on_at(message.offset() + 1);
   ++progress_.records;
-  if (is_bad()) {
-    sink.bad(origin, reason_);
-  } else {
-    sink.event(event_, origin);
-  }
+  if (is_bad()) return sink.bad(origin, reason_);
+  event_.reached = TimeReached{reached, event_.time};
+  sink.event(event_, origin);
 }
 
 void PartitionReader::take(KafkaMessage message, KafkaClient& client, std::size_t index,

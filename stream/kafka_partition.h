@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -12,6 +13,7 @@
 #include "stream/kafka_client.h"
 #include "stream/schema.h"
 #include "stream/source.h"
+#include "stream/watermark.h"
 
 namespace freshet {
 
@@ -38,11 +40,19 @@ class PartitionReader {
 
   /// Whether its next record is unknown, and may be earlier than the others'.
   bool holds(Clock::time_point now, Millis idle_after) const;
+  /// To which event time it has come, if it counts: nullopt when it is finished, or has been silent
+  /// for `idle_after`; Watermark::kNone before its first record of this run.
+  std::optional<Millis> reached(Clock::time_point now, Millis idle_after) const;
+  /// Silence until now says nothing: nobody could be asked.
+  void forgive(Clock::time_point now) { heard_ = now; }
   /// Reads the next record unless there is one, or none has come. `index` is the client's.
   /// `until_end`: finished where the partition ended when it was first read.
   /// Throws Error{conflict} for offsets that are gone, and what no waiting mends.
   void fill(KafkaClient& client, std::size_t index, bool until_end);
-  void hand_over(RecordSink& sink);
+  /// The next record's time is one that can be.
+  void note_time() { newest_ = std::max(newest_, event_.time); }
+  /// `reached`: how far event time has come with it.
+  void hand_over(RecordSink& sink, Millis reached);
 
  private:
   void go_on_at(std::int64_t offset);
@@ -70,6 +80,7 @@ class PartitionReader {
   bool finished_ = false;
   std::optional<std::int64_t> end_;  ///< `until_end`: where it ended at first; -1: unknown
   Clock::time_point heard_;
+  Millis newest_ = Watermark::kNone;  ///< event time handed over in this run
 };
 
 }  // namespace freshet

@@ -4,14 +4,13 @@
 
 #include <algorithm>
 #include <exception>
-#include <limits>
-#include <map>
 #include <optional>
 #include <utility>
 #include <variant>
 
 #include "stream/error.h"
 #include "stream/kafka_partition.h"
+#include "stream/kafka_starts.h"
 
 namespace freshet {
 namespace {
@@ -30,14 +29,23 @@ class KafkaSource : public Source {
  public:
   KafkaSource(const KafkaInput& input, const Schema& schema, std::vector<SourceProgress> stored,
               KafkaReading reading)
-      : input_(input), schema_(schema), reading_(std::move(reading)), begun_(Clock::now()) {
+      : input_(input),
+        schema_(schema),
+        reading_(std::move(reading)),
+        starts_(input, std::move(stored), reading_.notice),
+        begun_(Clock::now()) {
     if (std::holds_alternative<TimeEvery>(schema.time.form)) {
       throw Error(ErrorKind::invalid,
                   "partitions are merged by event time: expected event.time to name a field "
                   "(\"$timestamp\" with unit \"ms\" is the record's own), found {\"every\": …}");
     }
-    for (SourceProgress& progress : stored) stored_[progress.name] = std::move(progress);
     open_client();
+  }
+
+  // The group is left while what it takes back is still there.
+  ~KafkaSource() override {
+    if (grouped()) hand_back();
+    client_.reset();
   }
 
   PollStatus poll(std::size_t max_records, RecordSink& sink) override {
@@ -63,7 +71,9 @@ class KafkaSource : public Source {
   SourceState state() const override {
     SourceState state;
     state.trouble = client_->trouble();
-    if (state.trouble.empty() && partitions_.empty()) state.trouble = "not connected yet";
+    if (state.trouble.empty() && partitions_.empty()) {
+      state.trouble = connected_ ? "the group gives its partitions to others" : "not connected yet";
+    }
     for (std::size_t i = 0; i < partitions_.size(); ++i) {
       const PartitionReader& partition = *partitions_[i];
       const std::int64_t end = client_->known_end(i);
@@ -78,23 +88,34 @@ class KafkaSource : public Source {
  private:
   PollStatus try_poll(std::size_t max_records, RecordSink& sink, std::size_t& given) {
     client_->serve();
-    if (partitions_.empty() && !connect()) return PollStatus::idle;
-    commit();
-    if (!reading_.until_end && partitions_grew()) return PollStatus::ready;
+    if (auto share = client_->take_given()) {
+      hand_back();
+      given_ = std::move(share);
+    }
+    if (!connected_ && !connect()) return PollStatus::idle;
+    if (Clock::now() >= committed_ + kCommitEvery) commit(false);
+    if (!reading_.until_end && !grouped() && partitions_grew()) return PollStatus::ready;
     look_again();
     bool waited = false;
     while (given < max_records) {
       if (PartitionReader* next = choose()) {
-        if (!next->is_bad() && !jumps(*next)) newest_ = std::max(newest_, next->time());
-        next->hand_over(sink);
+        if (!next->is_bad() && !jumps(*next)) {
+          newest_ = std::max(newest_, next->time());
+          next->note_time();
+        }
+        next->hand_over(sink, reached());
         ++given;
         continue;
       }
       if (given > 0) return PollStatus::ready;
-      const bool ended = std::all_of(partitions_.begin(), partitions_.end(),
-                                     [](const auto& p) { return p->finished(); });
-      if (ended) return PollStatus::ended;
-      if (waited) return PollStatus::idle;
+      if (ended()) {
+        sink.time_reached(reached());
+        return PollStatus::ended;
+      }
+      if (waited) {
+        if (!partitions_.empty()) sink.time_reached(reached());
+        return PollStatus::idle;
+      }
       client_->wait(kWait);
       look_again();
       waited = true;
@@ -102,12 +123,31 @@ class KafkaSource : public Source {
     return PollStatus::ready;
   }
 
+  bool ended() const {
+    return reading_.until_end && std::all_of(partitions_.begin(), partitions_.end(),
+                                             [](const auto& p) { return p->finished(); });
+  }
+
   void look_again() {
-    for (const auto& partition : partitions_) partition->look_again();
+    now_ = Clock::now();
+    const bool lost = !client_->trouble().empty();
+    for (const auto& partition : partitions_) {
+      partition->look_again();
+      if (lost) partition->forgive(now_);
+    }
+  }
+
+  /// The event time that all partitions have come to which count.
+  Millis reached() const {
+    Millis all = kLatestTime;
+    for (const auto& partition : partitions_) {
+      all = std::min(all, partition->reached(now_, input_.idle_after).value_or(all));
+    }
+    return all;
   }
 
   bool jumps(const PartitionReader& partition) const {
-    return newest_ != kNone && partition.time() > newest_ + schema_.max_time_jump;
+    return newest_ != Watermark::kNone && partition.time() > newest_ + schema_.max_time_jump;
   }
 
   // Null: none is known to be the next. A time that can't be goes at once, or its partition would
@@ -119,7 +159,7 @@ class KafkaSource : public Source {
       PartitionReader& partition = *partitions_[i];
       if (!partition.full()) partition.fill(*client_, i, reading_.until_end);
       if (!partition.full()) {
-        unknown = unknown || partition.holds(Clock::now(), input_.idle_after);
+        unknown = unknown || partition.holds(now_, input_.idle_after);
       } else if (partition.is_bad() || jumps(partition)) {
         return &partition;
       } else if (first == nullptr || partition.time() < first->time()) {
@@ -139,18 +179,26 @@ class KafkaSource : public Source {
       client_->wait(kWait);
       return false;
     }
-    Partitions found;
-    if (find_partitions(input_.topic, false, found) &&
-        (input_.label_topic.empty() || find_partitions(input_.label_topic, true, found))) {
-      partitions_ = std::move(found);
+    if (grouped() && !given_) return join();
+    std::vector<KafkaStarts::Start> found;
+    if (starts_.find(*client_, given_, attempt_, found)) {
       std::vector<KafkaPartition> all;
-      for (const auto& partition : partitions_) all.push_back(partition->at());
+      for (const KafkaStarts::Start& start : found) {
+        all.push_back(start.at);
+        partitions_.push_back(std::make_unique<PartitionReader>(
+            start.at, start.labels, schema_, start.progress, start.at.offset >= 0));
+      }
       client_->assign(all);
       counted_ = Clock::now();
       committed_ = counted_;
       was_connected_ = true;
+      connected_ = true;
       return true;
     }
+    return try_later();
+  }
+
+  bool try_later() {
     attempt_ = std::min(2 * attempt_, kLongestAttempt);
     next_attempt_ = Clock::now() + attempt_;
     const milliseconds limit = reading_.give_up_after;
@@ -163,99 +211,34 @@ class KafkaSource : public Source {
     return false;
   }
 
-  bool find_partitions(const std::string& topic, bool labels, Partitions& to) {
-    const auto count = client_->partition_count(topic, attempt_);
-    if (!count) return false;
-    counts_[topic] = *count;
-    const std::string cluster = client_->cluster(attempt_);
-    std::vector<KafkaPartition> all;
-    for (const std::uint32_t number : numbers(topic, labels, *count)) {
-      all.push_back({topic, number, first_offset(topic, labels, number)});
+  bool grouped() const { return !input_.group.empty(); }
+
+  // What it gives is heard of later.
+  bool join() {
+    if (joined_) {
+      client_->wait(kWait);
+      return false;
     }
-    const bool by_time = input_.start.at == KafkaStart::At::time;
-    std::vector<KafkaPartition> by_times = all;
-    if (by_time && !client_->find_offsets(input_.start.time, by_times, attempt_)) return false;
-    for (std::size_t i = 0; i < all.size(); ++i) {
-      SourceProgress progress;
-      progress.name = kafka_progress_name(topic, all[i].partition);
-      progress.identity = cluster;
-      const auto stored = stored_.find(progress.name);
-      if (stored != stored_.end()) {
-        check_cluster(stored->second, cluster);
-        progress = stored->second;
-        all[i].offset = static_cast<std::int64_t>(progress.offset);
-      } else if (by_time && !topic_is_known(topic)) {
-        all[i].offset = by_times[i].offset;
-      }
-      if (all[i].offset >= 0) progress.offset = static_cast<std::uint64_t>(all[i].offset);
-      const bool known = all[i].offset >= 0;
-      to.push_back(std::make_unique<PartitionReader>(all[i], labels, schema_, progress, known));
+    const std::vector<std::string> topics = starts_.topics();
+    for (const std::string& topic : topics) {
+      if (!client_->partition_count(topic, attempt_)) return try_later();
     }
-    return true;
+    client_->subscribe(topics, [this] { hand_back(); });
+    joined_ = true;
+    return false;
   }
 
-  std::vector<std::uint32_t> numbers(const std::string& topic, bool labels,
-                                     std::uint32_t count) const {
-    std::vector<std::uint32_t> all;
-    if (!labels && !input_.partitions.empty()) {
-      all = input_.partitions;
-      const std::uint32_t highest = *std::max_element(all.begin(), all.end());
-      if (highest >= count) {
-        throw Error(ErrorKind::invalid,
-                    fmt::format("Kafka topic {}: it has partitions 0 to {}, stream.source names {}",
-                                topic, count - 1, highest));
-      }
-      return all;
-    }
-    for (std::uint32_t i = 0; i < count; ++i) all.push_back(i);
-    // Partitions are never taken away: the topic was made anew.
-    const auto known = stored_of(topic);
-    if (!known.empty() && known.back() >= count) {
-      throw Error(ErrorKind::conflict,
-                  fmt::format("Kafka topic {}: it has {} partitions, partition {} was read before: "
-                              "was it made anew?",
-                              topic, count, known.back()));
-    }
-    return all;
-  }
-
-  /// The partitions of a topic that were read before, in order.
-  std::vector<std::uint32_t> stored_of(const std::string& topic) const {
-    std::string start = kafka_progress_name(topic, 0);
-    start.pop_back();
-    std::vector<std::uint32_t> numbers;
-    for (const auto& [name, progress] : stored_) {
-      if (!name.starts_with(start)) continue;
-      numbers.push_back(static_cast<std::uint32_t>(std::stoul(name.substr(start.size()))));
-    }
-    std::sort(numbers.begin(), numbers.end());
-    return numbers;
-  }
-
-  bool topic_is_known(const std::string& topic) const { return !stored_of(topic).empty(); }
-
-  // A partition that came to a topic already read is read from its beginning.
-  std::int64_t first_offset(const std::string& topic, bool labels, std::uint32_t number) const {
-    const KafkaStart& start = input_.start;
-    if (topic_is_known(topic)) return KafkaPartition::kEarliest;
-    if (start.at == KafkaStart::At::latest) return KafkaPartition::kLatest;
-    for (const KafkaOffset& offset : labels ? start.label_offsets : start.offsets) {
-      if (offset.name == std::to_string(number)) return static_cast<std::int64_t>(offset.offset);
-    }
-    return KafkaPartition::kEarliest;
-  }
-
-  void check_cluster(const SourceProgress& stored, const std::string& cluster) const {
-    if (stored.identity.empty() || cluster.empty() || stored.identity == cluster) return;
-    throw Error(ErrorKind::conflict,
-                fmt::format("{}: {} is cluster {}, it was read from cluster {} before: its offsets "
-                            "mean nothing there; use another workspace",
-                            stored.name, input_.bootstrap, cluster, stored.identity));
+  // All that was handed over is in the log by now, as the group is heard of before anything else.
+  void hand_back() {
+    if (connected_) commit(true);
+    starts_.keep(progress());
+    partitions_.clear();
+    given_.reset();
+    connected_ = false;
   }
 
   // What was handed over has been stored by now.
-  void commit() {
-    if (Clock::now() < committed_ + kCommitEvery) return;
+  void commit(bool wait) {
     committed_ = Clock::now();
     std::vector<KafkaPartition> offsets;
     for (const auto& partition : partitions_) {
@@ -264,42 +247,44 @@ class KafkaSource : public Source {
         offsets.push_back({partition->at().topic, partition->at().partition, next});
       }
     }
-    if (!offsets.empty()) client_->commit(offsets);
+    if (!offsets.empty()) client_->commit(offsets, wait);
   }
 
   bool partitions_grew() {
     if (Clock::now() < counted_ + kCountEvery) return false;
     counted_ = Clock::now();
     bool grew = false;
-    for (const auto& [topic, count] : counts_) {
+    for (const auto& [topic, count] : starts_.counts()) {
       if (topic == input_.topic && !input_.partitions.empty()) continue;
       const auto now = client_->partition_count(topic, kFirstAttempt);
       grew = grew || (now && *now > count);
     }
     if (!grew) return false;
     // Anew from where it is: nothing of what was not handed over counts.
-    for (const SourceProgress& at : progress()) stored_[at.name] = at;
+    starts_.keep(progress());
     partitions_.clear();
+    connected_ = false;
     open_client();
     return true;
   }
 
-  static constexpr Millis kNone = std::numeric_limits<Millis>::min();
-
   const KafkaInput input_;
   const Schema schema_;
   const KafkaReading reading_;
-  std::map<std::string, SourceProgress> stored_;  ///< by name; where partitions go on
+  KafkaStarts starts_;
   std::unique_ptr<KafkaClient> client_;
-  Partitions partitions_;  ///< the topic's, then the label topic's
-  std::map<std::string, std::uint32_t> counts_;
-  Millis newest_ = kNone;  ///< event time handed over
+  Partitions partitions_;             ///< the topic's, then the label topic's
+  Millis newest_ = Watermark::kNone;  ///< event time handed over
   const Clock::time_point begun_;
+  Clock::time_point now_;  ///< as of the last look
   Clock::time_point next_attempt_;
   Clock::time_point committed_;
   Clock::time_point counted_;
   milliseconds attempt_{0};
   bool was_connected_ = false;
+  bool connected_ = false;
+  bool joined_ = false;
+  std::optional<std::vector<KafkaPartition>> given_;  ///< by the group
   std::exception_ptr failure_;
 };
 

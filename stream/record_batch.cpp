@@ -86,7 +86,7 @@ RecordBatch::RecordBatch(std::uint64_t first, std::uint64_t count, std::string p
 std::uint64_t RecordBatch::accepted() const {
   std::uint64_t count = 0;
   for (std::uint64_t position = first_; position < end(); ++position) {
-    count += kind_of(record(position)) == RecordKind::close ? 0 : 1;
+    count += kind_of(record(position)) <= RecordKind::label ? 1 : 0;
   }
   return count;
 }

@@ -23,6 +23,8 @@ class RecordSink {
   virtual ~RecordSink() = default;
   virtual void event(const Event& event, const Origin& origin) = 0;
   virtual void bad(const Origin& origin, const std::string& reason) = 0;
+  /// No record, but event time has come to `all`: what held it back went idle, or ended.
+  virtual void time_reached(Millis /*all*/) {}
 };
 
 /// How far one input was read; stored in the log in the same transaction as its events.

@@ -94,8 +94,9 @@ std::string api_schemas() {
                              {"number", "source", "line", "reason", "raw"});
   all["Feature"] = object({{"name", kText}, {"from", kText}}, {"name", "from"});
   all["Series"] = object({{"points", {{"type", "array"}}}}, {"points"});
-  all["Stream"] =
-      object({{"sources", {{"type", "array"}}}, {"disk", disk}}, {"sources", "events", "disk"});
+  const json list = {{"type", "array"}};
+  all["Stream"] = object({{"sources", list}, {"sinks", list}, {"disk", disk}},
+                         {"sources", "sinks", "events", "disk"});
   all["Policy"] = object({{"text", kText}, {"hash", kText}}, {"text", "hash"});
   all["PolicyCheck"] =
       object({{"problems", {{"type", "array"}}}, {"differences", {{"type", "array"}}}},

@@ -99,6 +99,21 @@ json sources_json(const ServedPipeline& pipeline, const EventLog& log) {
   return sources;
 }
 
+json sinks_json(const ServedPipeline& pipeline) {
+  json sinks = json::array();
+  const auto state = pipeline.sink_state();
+  if (!state) return sinks;
+  for (const Outbox::Topic& topic : state->topics) {
+    sinks.push_back({{"kind", topic.kind},
+                     {"topic", topic.topic},
+                     {"delivered", topic.delivered},
+                     {"waiting", topic.waiting},
+                     {"state", state->trouble.empty() ? "open" : "waiting"},
+                     {"detail", state->trouble}});
+  }
+  return sinks;
+}
+
 // A reason without what was found: "field `x`: found \"a\", …" is one kind with its like.
 std::string reason_kind(const std::string& reason) {
   std::size_t end = reason.find("found ");
@@ -115,7 +130,9 @@ Response show_stream(Service& service, const Request& request) {
   ServedPipeline& pipeline = pipeline_of(service, request);
   const json state = json::parse(pipeline.view()->state);
   const auto log = open_log(service, pipeline);
-  json j{{"sources", sources_json(pipeline, *log)}, {"disk", disk_json(service)}};
+  json j{{"sources", sources_json(pipeline, *log)},
+         {"sinks", sinks_json(pipeline)},
+         {"disk", disk_json(service)}};
   for (const char* key : {"events", "events_per_second", "lag", "watermark", "open_questions",
                           "labels", "position"}) {
     j[key] = state.at(key);

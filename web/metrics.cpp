@@ -182,6 +182,29 @@ void add_sources(const std::vector<Looked>& all, std::vector<MetricFamily>& fami
   families.push_back(trouble.take());
 }
 
+void add_sinks(const std::vector<Looked>& all, std::vector<MetricFamily>& families) {
+  Family waiting("freshet_sink_waiting_records",
+                 "Decisions or predictions that Kafka has not acknowledged yet.",
+                 MetricType::Gauge);
+  Family delivered("freshet_sink_delivered_records_total",
+                   "Up to which decision, or question, Kafka has acknowledged all.",
+                   MetricType::Counter);
+  Family trouble("freshet_sink_in_trouble", "1 if nothing that is published is acknowledged.",
+                 MetricType::Gauge);
+  for (const Looked& one : all) {
+    const auto state = one.pipeline->sink_state();
+    if (!state) continue;
+    for (const Outbox::Topic& topic : state->topics) {
+      waiting.add(one.with("kind", topic.kind.c_str()), real(topic.waiting));
+      delivered.add(one.with("kind", topic.kind.c_str()), real(topic.delivered));
+    }
+    trouble.add(one.labels, state->trouble.empty() ? 0 : 1);
+  }
+  families.push_back(waiting.take());
+  families.push_back(delivered.take());
+  families.push_back(trouble.take());
+}
+
 void add_times(const std::vector<Looked>& all, std::vector<MetricFamily>& families) {
   struct Timed {
     const char* name;
@@ -259,6 +282,7 @@ std::string ServiceMetrics::text() const {
   add_figures(all, kGauges, MetricType::Gauge, families);
   add_split_figures(all, families);
   add_sources(all, families);
+  add_sinks(all, families);
   add_times(all, families);
   add_disk(service_.disk().state(), families);
   for (MetricFamily& family : requests_->registry.Collect()) families.push_back(std::move(family));

@@ -47,7 +47,9 @@ const std::vector<std::pair<std::string, std::vector<std::string>>> kOwners = {
     {"dlfcn.h", {"trainer/load_torch.", "trainer/blas."}},
     {"httplib", {"web/server.", "web/client."}},
     {"prometheus/", {"web/metrics."}},
-    {"librdkafka", {"stream/kafka_client.", "stream/library_versions."}},
+    {"librdkafka",
+     {"stream/kafka_client.", "stream/kafka_settings.", "stream/kafka_sink.",
+      "stream/library_versions."}},
 };
 
 bool starts_with_any(const std::string& text, const std::vector<std::string>& prefixes) {

@@ -90,6 +90,18 @@ void check(rd_kafka_error_t* error) {
   fail(text);
 }
 
+/// Again, as long as that may help: a broker that was restarted takes its time for transactions.
+template <class Call>
+rd_kafka_error_t* insist(const Call& call) {
+  rd_kafka_error_t* error = call();
+  for (int again = 0; error != nullptr && rd_kafka_error_is_retriable(error) && again < 5;
+       ++again) {
+    rd_kafka_error_destroy(error);
+    error = call();
+  }
+  return error;
+}
+
 std::string one_line(const std::string& file) {
   std::ifstream in(file);
   std::string text;
@@ -123,6 +135,7 @@ transaction.state.log.min.isr=1
 transaction.state.log.num.partitions=1
 group.initial.rebalance.delay.ms=0
 log.cleaner.dedupe.buffer.size=1048577
+log.cleaner.backoff.ms=200
 auto.create.topics.enable=false
 message.max.bytes=4000000
 )",
@@ -188,7 +201,8 @@ void Broker::launch() {
 
 void Broker::start() {
   launch();
-  for (int waited = 0; waited < kPatience; waited += 500) {
+  const auto limit = std::chrono::steady_clock::now() + std::chrono::milliseconds(2 * kPatience);
+  while (std::chrono::steady_clock::now() < limit) {
     const rd_kafka_metadata_t* found = nullptr;
     if (rd_kafka_metadata(admin_, 1, nullptr, &found, 500) == RD_KAFKA_RESP_ERR_NO_ERROR) {
       const int brokers = found->broker_cnt;
@@ -210,9 +224,13 @@ void Broker::stop() {
   process_ = 0;
 }
 
-void Broker::create_topic(const std::string& name, int partitions) {
+void Broker::create_topic(const std::string& name, int partitions,
+                          const std::vector<std::pair<std::string, std::string>>& settings) {
   rd_kafka_queue_t* queue = rd_kafka_queue_new(admin_);
   rd_kafka_NewTopic_t* topic = rd_kafka_NewTopic_new(name.c_str(), partitions, 1, nullptr, 0);
+  for (const auto& [setting, value] : settings) {
+    rd_kafka_NewTopic_set_config(topic, setting.c_str(), value.c_str());
+  }
   rd_kafka_CreateTopics(admin_, &topic, 1, nullptr, queue);
   rd_kafka_NewTopic_destroy(topic);
   await(queue, "create topic");
@@ -254,32 +272,53 @@ Producer::Producer(const std::string& address, const std::string& transactional_
 
 Producer::~Producer() { rd_kafka_destroy(client_); }
 
-void Producer::send(const std::string& topic, const std::vector<Produced>& records) {
-  for (const Produced& record : records) {
-    rd_kafka_headers_t* headers = rd_kafka_headers_new(record.headers.size());
-    for (const auto& [name, value] : record.headers) {
-      rd_kafka_header_add(headers, name.c_str(), -1, value.data(),
-                          static_cast<ssize_t>(value.size()));
-    }
-    void* value = record.tombstone ? nullptr : const_cast<char*>(record.value.data());
-    const auto error = rd_kafka_producev(
-        client_, RD_KAFKA_V_TOPIC(topic.c_str()), RD_KAFKA_V_PARTITION(record.partition),
-        RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY | RD_KAFKA_MSG_F_BLOCK),
-        RD_KAFKA_V_VALUE(value, record.tombstone ? 0 : record.value.size()),
-        RD_KAFKA_V_KEY(record.key.empty() ? nullptr : record.key.data(), record.key.size()),
-        RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END);
-    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
-      rd_kafka_headers_destroy(headers);
-      fail(rd_kafka_err2str(error));
-    }
+void Producer::give(const std::string& topic, const Produced& record) {
+  rd_kafka_headers_t* headers = rd_kafka_headers_new(record.headers.size());
+  for (const auto& [name, value] : record.headers) {
+    rd_kafka_header_add(headers, name.c_str(), -1, value.data(),
+                        static_cast<ssize_t>(value.size()));
   }
+  void* value = record.tombstone ? nullptr : const_cast<char*>(record.value.data());
+  const auto error = rd_kafka_producev(
+      client_, RD_KAFKA_V_TOPIC(topic.c_str()), RD_KAFKA_V_PARTITION(record.partition),
+      RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY | RD_KAFKA_MSG_F_BLOCK),
+      RD_KAFKA_V_VALUE(value, record.tombstone ? 0 : record.value.size()),
+      RD_KAFKA_V_KEY(record.key.empty() ? nullptr : record.key.data(), record.key.size()),
+      RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END);
+  if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return;
+  rd_kafka_headers_destroy(headers);
+  fail(rd_kafka_err2str(error));
+}
+
+void Producer::send(const std::string& topic, const std::vector<Produced>& records) {
+  for (const Produced& record : records) give(topic, record);
   if (rd_kafka_flush(client_, kPatience) != RD_KAFKA_RESP_ERR_NO_ERROR) fail("not acknowledged");
   if (failures_ > 0) fail(fmt::format("{} records were not delivered", failures_));
 }
 
+void Producer::transact(const std::string& topic, const std::vector<Produced>& records,
+                        bool committed) {
+  for (;;) {
+    begin();
+    for (const Produced& record : records) give(topic, record);
+    if (!committed) rd_kafka_flush(client_, kPatience);  // so that there is something to abort
+    rd_kafka_error_t* error = nullptr;
+    if (committed) {
+      error = insist([this] { return rd_kafka_commit_transaction(client_, kPatience); });
+    }
+    if (error != nullptr && !rd_kafka_error_txn_requires_abort(error)) check(error);
+    if (committed && error == nullptr) return;
+    if (error != nullptr) rd_kafka_error_destroy(error);
+    abort();
+    if (!committed) return;
+  }
+}
+
 void Producer::begin() { check(rd_kafka_begin_transaction(client_)); }
 void Producer::commit() { check(rd_kafka_commit_transaction(client_, kPatience)); }
-void Producer::abort() { check(rd_kafka_abort_transaction(client_, kPatience)); }
+void Producer::abort() {
+  check(insist([this] { return rd_kafka_abort_transaction(client_, kPatience); }));
+}
 
 int produce_by_kcat(const std::string& address, const std::string& topic, int partition,
                     const std::string& lines) {
@@ -287,7 +326,7 @@ int produce_by_kcat(const std::string& address, const std::string& topic, int pa
   ::close(::mkstemp(pattern.data()));
   std::ofstream(pattern) << lines;
   const int status =
-      std::system(fmt::format("kcat -q -b {} -X enable.idempotence=true -t {} -p {} -P -l {}",
+      std::system(fmt::format("kcat -q -E -b {} -X enable.idempotence=true -t {} -p {} -P -l {}",
                               address, topic, partition, pattern)
                       .c_str());
   fs::remove(pattern);

@@ -25,7 +25,8 @@ class Broker {
   std::string certificate() const { return folder_ + "/certificate.pem"; }
   void stop();   ///< SIGTERM, and waits
   void start();  ///< and waits until it answers
-  void create_topic(const std::string& name, int partitions);
+  void create_topic(const std::string& name, int partitions,
+                    const std::vector<std::pair<std::string, std::string>>& settings = {});
   void delete_topic(const std::string& name);
   void add_partitions(const std::string& topic, int partitions);
   /// Deletes the records of a partition below `offset`, as retention does.
@@ -65,8 +66,12 @@ class Producer {
   void begin();
   void commit();
   void abort();
+  /// One transaction, committed or aborted; begun anew where the broker went away within it.
+  void transact(const std::string& topic, const std::vector<Produced>& records, bool committed);
 
  private:
+  void give(const std::string& topic, const Produced& record);
+
   int failures_ = 0;
   rd_kafka_s* client_;
 };

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <map>
 #include <utility>
@@ -122,6 +123,68 @@ TEST_F(Kafka, PoisonRecordsAreDeadLettersWithTheirOffsetsAndTombstonesAreCounted
   EXPECT_THAT(reasons[6], HasSubstr("invalid UTF-8"));
   EXPECT_THAT(reasons[7], HasSubstr("more than 1 MiB"));
   EXPECT_EQ(reading.log().progress("kafka:" + topic_ + "/0")->header, "1");
+}
+
+TEST_F(Kafka, ACompactedTopicIsReadWithItsGapsAndItsTombstones) {
+  broker_->create_topic(topic_, 1,
+                        {{"cleanup.policy", "compact"},
+                         {"segment.ms", "200"},
+                         {"min.cleanable.dirty.ratio", "0.01"},
+                         {"max.compaction.lag.ms", "500"}});
+  Producer producer(broker_->address());
+  std::vector<Produced> records;
+  for (int n = 0; n < 60; ++n) {
+    records.push_back({0, numbered(0, n, kBegin + n * kSecond), false, std::to_string(n % 5)});
+  }
+  records.push_back({0, "", true, "3"});
+  producer.send(topic_, records);
+  // A segment is only left to the cleaner when a record comes for the next one.
+  std::uint64_t head = 60;
+  std::unique_ptr<Reading> reading;
+  int sent = 60;
+  for (int tries = 0; tries < 60 && head >= 50; ++tries) {
+    ::usleep(400'000);
+    producer.send(topic_, {{0, numbered(0, sent, kBegin + sent * kSecond), false, "last"}});
+    ++sent;
+    reading =
+        std::make_unique<Reading>(folder_.path(fmt::format("log-{}", tries)), schema_, input());
+    reading->drain();
+    head = reading->log().head();
+  }
+  ASSERT_LT(head, 50U) << "the topic was not compacted";
+  const std::vector<int> numbers = numbers_in(reading->log(), schema_, 1)[0];
+  EXPECT_TRUE(std::is_sorted(numbers.begin(), numbers.end()));
+  for (const int last : {55, 56, 57, 59}) EXPECT_THAT(numbers, Contains(last));
+  EXPECT_THAT(numbers, testing::Not(Contains(58)));  // the tombstone's key
+  const auto progress = reading->log().progress("kafka:" + topic_ + "/0");
+  EXPECT_EQ(progress->offset, static_cast<std::uint64_t>(sent) + 1);
+  EXPECT_EQ(progress->header, "1");
+  EXPECT_EQ(reading->log().counts().dead_letters, 0U);
+}
+
+TEST_F(Kafka, OffsetsThatAreNotThereAndPartitionsThatAreGoneAreNamed) {
+  broker_->create_topic(topic_, 3);
+  produce(0, 0, 10);
+  KafkaInput beyond = input();
+  beyond.start.at = KafkaStart::At::offsets;
+  beyond.start.offsets = {{"0", 999}};
+  Reading reading(folder_.path("a"), schema_, beyond);
+  EXPECT_THAT(refusal(reading), AllOf(HasSubstr(topic_ + ", partition 0: offset 999 is to be read"),
+                                      HasSubstr("it ends at 10")));
+  Reading all(folder_.path("b"), schema_, input());
+  all.drain();
+  broker_->delete_topic(topic_);
+  for (int tries = 0; tries < 50; ++tries) {
+    try {
+      broker_->create_topic(topic_, 1);
+      break;
+    } catch (const std::runtime_error&) {  // it is still going
+      ::usleep(100'000);
+    }
+  }
+  produce(0, 0, 1);
+  EXPECT_THAT(refusal(all), AllOf(HasSubstr("Kafka topic " + topic_),
+                                  HasSubstr("it has 1 partitions, partition 2 was read before")));
 }
 
 TEST_F(Kafka, KeyHeadersAndTimestampAreFields) {

@@ -111,6 +111,78 @@ TEST_F(MockKafka, ASilentPartitionHoldsTheOthersNoLongerThanIdleAfter) {
   EXPECT_GE(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds(1400));
 }
 
+class IdlePartition : public MockKafka {
+ protected:
+  /// Partition 1 has come to the beginning, partition 0 ten minutes further.
+  void produce_apart() const {
+    std::vector<Produced> records = {{1, numbered(1, 0, kBegin)}};
+    for (int n = 0; n < 10; ++n) records.push_back({0, numbered(0, n, kBegin + n * kMinute)});
+    Producer(address()).send("t", records);
+  }
+  void produce_behind() const {
+    Producer(address()).send("t", {{1, numbered(1, 1, kBegin + 5 * kMinute)}});
+  }
+  KafkaInput idle_after(Millis time) const {
+    KafkaInput it = input();
+    it.idle_after = time;
+    return it;
+  }
+  Event last(const Reading& reading, std::uint64_t back) const {
+    EventLog& log = const_cast<Reading&>(reading).log();
+    Event event;
+    log.read(log.head() - back, log.head() - back + 1, [&](std::uint64_t, std::string_view bytes) {
+      decode(bytes, schema_, event);
+      return true;
+    });
+    event.id = {};  // it viewed the log
+    return event;
+  }
+  static Schema strict() {
+    Schema schema = numbered_schema();
+    schema.out_of_orderness = 0;
+    return schema;
+  }
+};
+
+TEST_F(IdlePartition, ThatIsNotSilentForLongEnoughMakesNothingLate) {
+  produce_apart();
+  Reading reading(folder_.path("log"), strict(), idle_after(kMinute));
+  ASSERT_TRUE(reading.follow([&] { return reading.log().head() == 11; }));
+  EXPECT_EQ(last(reading, 1).reached, (TimeReached{kBegin, kBegin + 9 * kMinute}));
+  produce_behind();
+  ASSERT_TRUE(reading.follow([&] { return reading.log().head() == 12; }));
+  EXPECT_EQ(last(reading, 1).reached, (TimeReached{kBegin + 5 * kMinute, kBegin + 9 * kMinute}));
+  EXPECT_EQ(reading.log().counts().late, 0U);
+}
+
+TEST_F(IdlePartition, ThatIsSilentIsAMarkerAndCountsAgainWhenItComesBack) {
+  produce_apart();
+  Reading reading(folder_.path("log"), strict(), idle_after(1000));
+  ASSERT_TRUE(reading.follow([&] { return reading.log().head() == 12; }));
+  const Event marker = last(reading, 1);
+  EXPECT_EQ(marker.kind, RecordKind::time);
+  EXPECT_EQ(marker.time, kBegin + 9 * kMinute);
+  EXPECT_EQ(reading.log().counts().accepted, 11U);
+  produce_behind();
+  ASSERT_TRUE(reading.follow([&] { return reading.log().counts().late == 1; }));
+  Producer producer(address());
+  producer.send("t", {{1, numbered(1, 2, kBegin + 9 * kMinute)}});
+  ASSERT_TRUE(reading.follow([&] { return reading.log().head() == 13; }));
+  producer.send("t", {{0, numbered(0, 10, kBegin + 20 * kMinute)}});
+  ASSERT_TRUE(reading.follow([&] { return reading.log().head() == 14; }));
+  EXPECT_EQ(last(reading, 1).reached, (TimeReached{kBegin + 9 * kMinute, kBegin + 20 * kMinute}));
+}
+
+TEST_F(IdlePartition, ThatHasEndedIsAMarkerToo) {
+  produce_apart();
+  Reading reading(folder_.path("log"), strict(), idle_after(kMinute));
+  reading.drain();
+  EXPECT_EQ(last(reading, 1).kind, RecordKind::event);  // it ended before partition 0 did
+  EXPECT_EQ(last(reading, 1).reached, std::nullopt);
+  reading.drain();
+  EXPECT_EQ(reading.log().head(), 11U);
+}
+
 TEST(KafkaSource, WhatIsNoBrokerIsNamedWithTheReason) {
   const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};

@@ -47,11 +47,15 @@ void Reading::drain(std::size_t chunk) {
   }
 }
 
-bool Reading::follow(const std::function<bool()>& done) {
+bool Reading::step() {
   if (!source_) source_ = open(false);
+  return ingest_->pump(*source_, 1000) != PollStatus::ended;
+}
+
+bool Reading::follow(const std::function<bool()>& done) {
   const auto limit = std::chrono::steady_clock::now() + std::chrono::minutes(1);
   while (!done()) {
-    ingest_->pump(*source_, 1000);
+    step();
     if (std::chrono::steady_clock::now() > limit) return false;
   }
   return true;

@@ -29,6 +29,9 @@ class Reading {
   /// Reads for ever with one source, as `serve` does, until `done`; false after a minute.
   bool follow(const std::function<bool()>& done);
 
+  /// Reads for ever with one source, once.
+  bool step();
+
   EventLog& log() { return *log_; }
   KafkaInput& input() { return input_; }
   const std::vector<std::string>& notices() const { return notices_; }

@@ -321,6 +321,36 @@ TEST(Config, WhatCannotBeReadFromKafkaIsNamed) {
               HasSubstr("stream.source.topic: expected only with kind \"kafka\""));
 }
 
+TEST(Config, AGroupSharesAllPartitions) {
+  json config = kafka();
+  config["stream"]["source"]["group"] = "team";
+  EXPECT_THAT(problems(config), HasSubstr("source.group: expected only with partitions \"all\""));
+  config["stream"]["source"]["partitions"] = "all";
+  const PipelineConfig read = parse(config);
+  EXPECT_EQ(read.kafka.group, "team");
+  EXPECT_EQ(parse_config(write_config(read), "again"), read);
+}
+
+TEST(Config, ASinkIsReadAndWritten) {
+  const json sink = json::parse(
+      R"({"bootstrap": "a:9092", "decisions": "d", "kafka": {"sasl.password": {"file": "/p"}}})");
+  const PipelineConfig config = parse(with(minimal(), "/sink", sink));
+  ASSERT_TRUE(config.sink.has_value());
+  EXPECT_EQ(config.sink->decisions, "d");
+  EXPECT_EQ(config.sink->predictions, "");
+  EXPECT_EQ(parse_config(write_config(config), "again"), config);
+  EXPECT_THAT(write_config(parse(minimal())), Not(HasSubstr("sink")));
+  json wrong = sink;
+  wrong["kafka"] = {{"sasl.password", "hunter2"}, {"enable.idempotence", "false"}};
+  wrong["predictions"] = "d";
+  EXPECT_THAT(problems(with(minimal(), "/sink", wrong)),
+              AllOf(HasSubstr("sink.kafka.sasl.password: is a secret"), Not(HasSubstr("hunter2")),
+                    HasSubstr("sink.kafka.enable.idempotence: is Freshet's own"),
+                    HasSubstr("sink.predictions: expected another topic")));
+  EXPECT_THAT(problems(with(minimal(), "/sink", {{"bootstrap", "a:9092"}})),
+              HasSubstr("expected the topic `decisions`, or `predictions`, or both"));
+}
+
 TEST(Config, WhatIsWrittenReadsBackToAnEqualConfig) {
   std::size_t examples = 0;
   for (const auto& entry : std::filesystem::directory_iterator(source_folder() + "/examples")) {

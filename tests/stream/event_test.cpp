@@ -91,6 +91,30 @@ TEST(EventRecord, KeepsHowItWasServed) {
   EXPECT_FALSE(read.served.has_value());
 }
 
+TEST(EventRecord, KeepsHowFarTimeHasComeWhereAPartIsBehind) {
+  const Schema schema = schema_of(3);
+  Event event = event_of(schema);
+  const std::size_t plain = encoded(event, schema).size();
+  event.reached = TimeReached{-70, 99};
+  const std::string bytes = encoded(event, schema);
+  EXPECT_EQ(bytes.size(), plain + 16);
+  Event read;
+  decode(bytes, schema, read);
+  EXPECT_EQ(read.reached, event.reached);
+  EXPECT_EQ(encoded(read, schema), bytes);
+  Event marker;
+  marker.kind = RecordKind::time;
+  marker.time = 258;
+  const std::string stood = encoded(marker, schema);
+  EXPECT_EQ(stood, "\x04\0\x02\x01\0\0\0\0\0\0\0\0\0\0"sv);
+  decode(stood, schema, read);
+  EXPECT_EQ(read.kind, RecordKind::time);
+  EXPECT_FALSE(read.reached.has_value());
+  std::string flagged = stood;
+  flagged[1] = 16;
+  EXPECT_TRUE(is_refused(flagged + std::string(16, '\0'), schema));
+}
+
 TEST(EventRecord, IsReadBackAsItWasWritten) {
   const Schema schema = schema_of(20);
   const Event event = event_of(schema);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <limits>
 #include <map>
+#include <utility>
 
 #include "stream/random.h"
 #include "tests/stream/log_folder.h"
@@ -14,9 +15,10 @@ namespace {
 
 /// One record of a script.
 struct Line {
-  enum class Kind { event, label, bad, unreadable } kind = Kind::event;
+  enum class Kind { event, label, bad, unreadable, time } kind = Kind::event;
   std::string id;
   Millis time = 0;
+  std::optional<Millis> reached{};  ///< by the part of the source that is furthest behind
 };
 
 Line event_at(const std::string& id, Millis time) { return {Line::Kind::event, id, time}; }
@@ -54,10 +56,12 @@ class ScriptSource : public Source {
     const std::string raw = line.id + "@" + std::to_string(line.time);
     const Origin origin = {at_, raw, {}};
     if (line.kind == Line::Kind::bad) return sink.bad(origin, "cannot be read");
+    if (line.kind == Line::Kind::time) return sink.time_reached(line.time);
     Event event;
     event.kind = line.kind == Line::Kind::label ? RecordKind::label : RecordKind::event;
     event.id = line.id;
     event.time = line.time;
+    if (line.reached) event.reached = TimeReached{*line.reached, line.time};
     if (line.kind == Line::Kind::label) {
       event.label = 1;
     } else {
@@ -80,19 +84,26 @@ class Expected {
       ++counts.dead_letters;
       return;
     }
+    if (line.kind == Line::Kind::time) {
+      const Millis reached = std::max(reached_, std::min(line.time, newest_));
+      if (any_ && reached != std::exchange(reached_, reached)) ids.emplace_back();
+      return;
+    }
     const bool event = line.kind == Line::Kind::event;
     const auto seen = newest_of_.find(line.id);
-    if (event && seen != newest_of_.end() && seen->second >= newest_ - schema_.dedup_within) {
+    if (event && seen != newest_of_.end() && seen->second >= reached_ - schema_.dedup_within) {
       ++counts.duplicates;
     } else if (any_ && line.time > newest_ + schema_.max_time_jump) {
       ++counts.dead_letters;
     } else if (event && any_ &&
-               line.time < newest_ - schema_.out_of_orderness - schema_.allowed_lateness) {
+               line.time < reached_ - schema_.out_of_orderness - schema_.allowed_lateness) {
       ++counts.late;
     } else {
       ++counts.accepted;
       ids.push_back(line.id);
       newest_ = any_ ? std::max(newest_, line.time) : line.time;
+      const Millis reached = std::min(line.reached.value_or(newest_), newest_);
+      reached_ = any_ ? std::max(reached_, reached) : reached;
       any_ = true;
       if (event) newest_of_[line.id] = std::max(line.time, newest_of_[line.id]);
     }
@@ -105,11 +116,13 @@ class Expected {
   const Schema& schema_;
   bool any_ = false;
   Millis newest_ = 0;
+  Millis reached_ = 0;
   std::map<std::string, Millis> newest_of_;
 };
 
-/// A stream that walks through time and does everything that can go wrong.
-std::vector<Line> troubled_stream(std::size_t count) {
+/// A stream that walks through time and does everything that can go wrong. `in_parts`: from parts
+/// of which some are behind most of the time.
+std::vector<Line> troubled_stream(std::size_t count, bool in_parts = false) {
   KeyedGenerator draws(7);
   std::vector<Line> lines;
   Millis now = 1'600'000'000'000;
@@ -131,6 +144,9 @@ std::vector<Line> troubled_stream(std::size_t count) {
     } else {
       lines.push_back(event_at(id, what < 0.5 ? now - back : now));
     }
+    if (!in_parts || what < 0.03) continue;
+    if (i % 5 != 0) lines.back().reached = now - static_cast<Millis>(draws.below(600'000));
+    if (i % 97 == 0) lines.push_back({Line::Kind::time, "", now - static_cast<Millis>(back)});
   }
   return lines;
 }
@@ -199,6 +215,28 @@ TEST_F(IngestTest, CountsExactlyHoweverALongStreamIsCut) {
     EXPECT_TRUE(hash.empty() || found == hash) << chunk;
     hash = found;
   }
+}
+
+TEST_F(IngestTest, CountsExactlyWherePartsAreBehindHoweverItIsCutAndBegunAgain) {
+  schema.max_bad_share = 1;
+  const std::vector<Line> lines = troubled_stream(20'000, true);
+  Expected expected(schema);
+  for (const Line& line : lines) expected.take(line);
+  ASSERT_GT(expected.counts.duplicates, 100U);
+  ASSERT_GT(expected.counts.late, 10U);
+  EXPECT_EQ(ingest(lines, 4096), expected.counts);
+  EXPECT_EQ(logged_ids(), expected.ids);
+  const std::string hash = open()->content_hash();
+  std::filesystem::remove(path());
+  for (PollStatus status = PollStatus::ready; status == PollStatus::ready;) {
+    const auto log = open();
+    Ingest ingest(schema, *log);
+    const auto progress = log->progress("script");
+    ScriptSource source(lines, progress ? progress->records : 0);
+    status = ingest.pump(source, 149);
+  }
+  EXPECT_EQ(open()->counts(), expected.counts);
+  EXPECT_EQ(open()->content_hash(), hash);
 }
 
 TEST_F(IngestTest, CountsExactlyInTheSmallestPolls) {

@@ -19,8 +19,8 @@ export async function load({ pipeline, query: { cursor } }, signal) {
 }
 
 export function draw({ state, letters, features }, context) {
-  return [h('h1', null, 'Stream'), figures(state), sources(state), labels(state),
-    refused(state, letters, context), scaled(features), room(state)];
+  return [h('h1', null, 'Stream'), figures(state), sources(state), sinks(state),
+    labels(state), refused(state, letters, context), scaled(features), room(state)];
 }
 
 function figures(s) {
@@ -56,6 +56,13 @@ function sources({ sources: list = [] }) {
       ...(detailed ? ['Detail'] : [])],
     list.map((s) => [s.name, s.kind, s.state, count(s.read),
       ...(detailed ? [s.detail ?? ''] : [])])));
+}
+
+function sinks({ sinks: list = [] }) {
+  if (list.length === 0) return null;
+  return section('Published', table('Published', ['What', 'Topic', 'State',
+    { text: 'Delivered', number: true }, { text: 'Waiting', number: true }, 'Detail'],
+  list.map((s) => [s.kind, s.topic, s.state, count(s.delivered), count(s.waiting), s.detail])));
 }
 
 function labels({ labels: l }) {

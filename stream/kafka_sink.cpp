@@ -1,0 +1,127 @@
+#include "stream/kafka_sink.h"
+
+#include <fmt/format.h>
+#include <librdkafka/rdkafka.h>
+
+#include <array>
+#include <string_view>
+
+#include "stream/error.h"
+#include "stream/kafka_settings.h"
+
+namespace freshet {
+namespace {
+
+// FNV-1a: the same in every build, or order would end with an upgrade.
+std::uint32_t hash_of(std::string_view text) {
+  std::uint32_t hash = 2166136261U;
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619U;
+  return hash;
+}
+
+}  // namespace
+
+KafkaSink::KafkaSink(const KafkaOutput& output, const std::string& pipeline, Notice notice)
+    : notice_(std::move(notice)), place_(hash_of(pipeline)) {
+  KafkaConf conf("sink.kafka", output.bootstrap);
+  rd_kafka_topic_conf_t* topics = rd_kafka_topic_conf_new();
+  rd_kafka_topic_conf_set_opaque(topics, this);
+  rd_kafka_topic_conf_set_partitioner_cb(
+      topics, [](const rd_kafka_topic_t*, const void*, std::size_t, std::int32_t partitions,
+                 void* self, void*) {
+        const auto count = static_cast<std::uint32_t>(partitions);
+        return static_cast<std::int32_t>(static_cast<KafkaSink*>(self)->place_ % count);
+      });
+  rd_kafka_conf_set_default_topic_conf(conf.get(), topics);
+  conf.set("client.id", "freshet");
+  conf.set("linger.ms", "20");
+  conf.set("reconnect.backoff.max.ms", "5000");
+  conf.set(output.settings);
+  conf.set("enable.idempotence", "true");
+  conf.set("message.timeout.ms", "0");  // a broker that is away is waited for
+  rd_kafka_conf_set_opaque(conf.get(), this);
+  rd_kafka_conf_set_error_cb(conf.get(), on_error);
+  rd_kafka_conf_set_dr_msg_cb(conf.get(), on_delivery);
+  std::array<char, 512> why{};
+  client_ = rd_kafka_new(RD_KAFKA_PRODUCER, conf.get(), why.data(), why.size());
+  if (client_ == nullptr)
+    throw Error(ErrorKind::invalid, fmt::format("sink.kafka: {}", why.data()));
+  conf.release();
+}
+
+KafkaSink::~KafkaSink() {
+  rd_kafka_purge(client_, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+  rd_kafka_destroy(client_);
+}
+
+bool KafkaSink::offer(const KafkaRecord& record) {
+  if (!failure_.empty() || on_their_way_ >= kMostOnTheirWay) return false;
+  rd_kafka_headers_t* headers = rd_kafka_headers_new(record.headers.size());
+  for (const auto& [name, value] : record.headers) {
+    rd_kafka_header_add(headers, name.c_str(), -1, value.data(),
+                        static_cast<ssize_t>(value.size()));
+  }
+  const auto error = rd_kafka_producev(
+      client_, RD_KAFKA_V_TOPIC(record.topic.c_str()), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+      RD_KAFKA_V_KEY(record.key.data(), record.key.size()),
+      RD_KAFKA_V_VALUE(const_cast<char*>(record.value.data()), record.value.size()),
+      RD_KAFKA_V_HEADERS(headers),
+      RD_KAFKA_V_OPAQUE(reinterpret_cast<void*>(static_cast<std::uintptr_t>(record.number))),
+      RD_KAFKA_V_END);
+  if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {
+    ++on_their_way_;
+    return true;
+  }
+  rd_kafka_headers_destroy(headers);
+  if (error != RD_KAFKA_RESP_ERR__QUEUE_FULL) {
+    failure_ =
+        fmt::format("topic {}, record {}: {}", record.topic, record.key, rd_kafka_err2str(error));
+  }
+  return false;
+}
+
+void KafkaSink::serve(std::chrono::milliseconds wait) {
+  rd_kafka_poll(client_, static_cast<int>(wait.count()));
+}
+
+std::uint64_t KafkaSink::delivered(const std::string& topic) const {
+  const auto found = delivered_.find(topic);
+  return found == delivered_.end() ? 0 : found->second;
+}
+
+void KafkaSink::on_delivery(rd_kafka_s* /*client*/, const rd_kafka_message_s* message, void* self) {
+  static_cast<KafkaSink*>(self)->heard(*message);
+}
+
+void KafkaSink::heard(const rd_kafka_message_s& message) {
+  --on_their_way_;
+  const char* topic = rd_kafka_topic_name(message.rkt);
+  if (message.err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+    if (!failure_.empty()) return;
+    delivered_[topic] =
+        static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(message._private));
+    if (!trouble_.empty() && notice_) notice_("Kafka sink: connected again");
+    trouble_.clear();
+  } else if (failure_.empty()) {
+    failure_ = fmt::format("topic {}, record {}: {}", topic,
+                           std::string_view(static_cast<const char*>(message.key), message.key_len),
+                           rd_kafka_err2str(message.err));
+  }
+}
+
+void KafkaSink::on_error(rd_kafka_s* client, int code, const char* reason, void* self) {
+  auto& sink = *static_cast<KafkaSink*>(self);
+  if (code == RD_KAFKA_RESP_ERR__FATAL) {
+    std::array<char, 512> why{};
+    rd_kafka_fatal_error(client, why.data(), why.size());
+    if (sink.failure_.empty()) sink.failure_ = why.data();
+    return;
+  }
+  // The one that follows says only that no broker is left.
+  if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN && !sink.trouble_.empty()) return;
+  const bool news = sink.trouble_.empty();
+  sink.trouble_ = reason;
+  if (news && sink.notice_) sink.notice_(fmt::format("Kafka sink: {}; trying again", reason));
+}
+
+}  // namespace freshet
