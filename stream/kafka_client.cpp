@@ -178,8 +178,7 @@ KafkaClient::~KafkaClient() {
     std::this_thread::sleep_for(kGoodbye);
   }
   drop_queues();
-  rd_kafka_destroy_flags(client_, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
-  ::close(wake_);
+  if (end_client(client_, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE)) ::close(wake_);
 }
 
 void KafkaClient::drop_queues() {

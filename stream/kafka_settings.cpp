@@ -5,10 +5,14 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstdlib>
 #include <fstream>
+#include <future>
 #include <iterator>
+#include <memory>
 #include <string_view>
+#include <thread>
 #include <utility>
 
 #include "stream/error.h"
@@ -95,6 +99,17 @@ std::string KafkaConf::secret_of(const KafkaSetting& setting) const {
   }
   while (!value.empty() && (value.back() == '\n' || value.back() == '\r')) value.pop_back();
   return value;
+}
+
+bool end_client(rd_kafka_s* client, int flags) {
+  constexpr std::chrono::seconds kPatience{5};
+  const auto ended = std::make_shared<std::promise<void>>();
+  const std::future<void> end = ended->get_future();
+  std::thread([client, flags, ended] {
+    rd_kafka_destroy_flags(client, flags);
+    ended->set_value();
+  }).detach();
+  return end.wait_for(kPatience) == std::future_status::ready;
 }
 
 }  // namespace freshet

@@ -6,6 +6,7 @@
 #include "stream/kafka_input.h"
 
 struct rd_kafka_conf_s;
+struct rd_kafka_s;
 
 namespace freshet {
 
@@ -34,5 +35,9 @@ class KafkaConf {
   const std::string place_;
   rd_kafka_conf_s* conf_;
 };
+
+/// Ends a client; false where librdkafka does not come back from it (2.0 now and then doesn't):
+/// after 5 s the client is left behind with its threads, and what it writes to must stay open.
+bool end_client(rd_kafka_s* client, int flags);
 
 }  // namespace freshet

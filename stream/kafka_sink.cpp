@@ -51,7 +51,7 @@ KafkaSink::KafkaSink(const KafkaOutput& output, const std::string& pipeline, Not
 
 KafkaSink::~KafkaSink() {
   rd_kafka_purge(client_, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
-  rd_kafka_destroy(client_);
+  end_client(client_, 0);
 }
 
 bool KafkaSink::offer(const KafkaRecord& record) {
