@@ -195,7 +195,6 @@ TEST(Config, MissingKeysAreNamedWithWhatTheyMean) {
 
 TEST(Config, WhatThisBuildDoesNotDoIsRefusedByItsPath) {
   json config = minimal();
-  config["stream"]["keep"] = "30d";
   config["features"] = json::parse(
       R"([{"name": "m", "agg": "mean", "of": "amount", "by": ["terminal"], "window": "1h"}])");
   config["retrain"] = json::parse(R"({"when": {"any": [{"drift": {"detector": "adwin"}},
@@ -205,13 +204,21 @@ TEST(Config, WhatThisBuildDoesNotDoIsRefusedByItsPath) {
   config["promote"]["probation"]["false_alarm_blocks"] = 1000;
   const std::string found = problems(config);
   for (const char* path :
-       {"stream.keep", "features[0].agg", "features[0].window", "retrain.when.any[0].drift",
+       {"features[0].agg", "features[0].window", "retrain.when.any[0].drift",
         "retrain.when.any[1].performance", "retrain.budget.training_rows_per_hour",
         "evaluate.slices", "promote.guardrails", "promote.probation.false_alarm_blocks"}) {
     EXPECT_THAT(found, HasSubstr(std::string(path) + ": not supported by this build"));
   }
   EXPECT_THAT(found, Not(HasSubstr("unknown key")));
+}
+
+TEST(Config, KeepIsAnAgeOrASize) {
   EXPECT_EQ(problems(with(minimal(), "/stream/keep", nullptr)), "");
+  EXPECT_EQ(problems(with(minimal(), "/stream/keep", {{"age", "90d"}})), "");
+  EXPECT_EQ(problems(with(minimal(), "/stream/keep", {{"bytes", 20'000'000'000}})), "");
+  EXPECT_THAT(problems(with(minimal(), "/stream/keep", "30d")), HasSubstr("expected an object"));
+  EXPECT_NE(problems(with(minimal(), "/stream/keep", {{"age", "90d"}, {"bytes", 1}})), "");
+  EXPECT_NE(problems(with(minimal(), "/stream/keep", json::object())), "");
 }
 
 TEST(Config, ContradictionsAreRefused) {
