@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <memory>
 #include <optional>
 #include <utility>
 
@@ -79,7 +80,8 @@ Response show_version(Service& service, const Request& request) {
 std::vector<EvaluationRecord> evaluations(const Workspace& workspace,
                                           const ServedPipeline& pipeline) {
   std::vector<EvaluationRecord> all = workspace.registry().evaluations(pipeline.name());
-  for (const EvaluationRecord& running : pipeline.view()->running) {
+  const std::shared_ptr<const PipelineView> view = pipeline.view();  // the loop reads it
+  for (const EvaluationRecord& running : view->running) {
     const auto known = std::find_if(all.begin(), all.end(), [&](const EvaluationRecord& other) {
       return other.number == running.number;
     });
