@@ -68,6 +68,7 @@ std::vector<std::vector<int>> numbers_in(const EventLog& log, const Schema& sche
   Event event;
   log.read(0, log.head(), [&](std::uint64_t, std::string_view record) {
     decode(record, schema, event);
+    if (event.kind != RecordKind::event) return true;  // a marker of a partition that was idle
     const auto part = static_cast<std::size_t>(event.values.at(part_at).number);
     all.at(part).push_back(static_cast<int>(event.values.at(n_at).number));
     return true;
