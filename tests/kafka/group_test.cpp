@@ -49,25 +49,25 @@ TEST_F(Group, TwoLogsTogetherHoldEachRecordOnceAsAMemberJoinsAndLeaves) {
   };
   produce_all(0, 100);
   Reading first(folder_.path("first"), schema_, member());
-  ASSERT_TRUE(first.follow([&] { return first.log().head() >= 400; }));
+  ASSERT_TRUE(first.follow([&] { return first.log().counts().accepted >= 400; }));
   auto second = std::make_unique<Reading>(folder_.path("second"), schema_, member());
   // Both read, in turns, while more comes, until the second has its share.
   int end = 100;
   const auto both_read = [&] {
     first.step();
-    return first.log().head() + second->log().head() >= static_cast<unsigned>(4 * end);
+    return first.log().head() + second->log().counts().accepted >= static_cast<unsigned>(4 * end);
   };
-  for (int round = 0; round < 60 && second->log().head() < 400; ++round) {
+  for (int round = 0; round < 60 && second->log().counts().accepted < 400; ++round) {
     produce_all(end, end + 50);
     end += 50;
     ASSERT_TRUE(second->follow(both_read));
   }
-  const std::uint64_t of_second = second->log().head();
+  const std::uint64_t of_second = second->log().counts().accepted;
   second.reset();  // leaves
   produce_all(end, end + 50);
   end += 50;
   ASSERT_TRUE(first.follow(
-      [&] { return first.log().head() + of_second >= static_cast<unsigned>(4 * end); }));
+      [&] { return first.log().counts().accepted + of_second >= static_cast<unsigned>(4 * end); }));
   const auto reader = EventLog::open_reader(folder_.path("second"));
   std::size_t records = 0;
   const auto all = united({&first.log(), reader.get()}, records);
@@ -83,10 +83,10 @@ TEST_F(Group, AMemberThatWasSilentForTooLongJoinsAnewWithEachRecordOnce) {
   KafkaInput slow = member();
   slow.settings.push_back({"max.poll.interval.ms", "6000", KafkaSetting::From::config});
   Reading reading(folder_.path("log"), schema_, slow);
-  ASSERT_TRUE(reading.follow([&] { return reading.log().head() >= 100; }));
+  ASSERT_TRUE(reading.follow([&] { return reading.log().counts().accepted >= 100; }));
   std::this_thread::sleep_for(std::chrono::seconds(8));
   produce(1, 0, 300);
-  ASSERT_TRUE(reading.follow([&] { return reading.log().head() >= 600; }));
+  ASSERT_TRUE(reading.follow([&] { return reading.log().counts().accepted >= 600; }));
   EXPECT_THAT(numbers_in(reading.log(), schema_, 2),
               testing::ElementsAre(counting(300), counting(300)));
   EXPECT_THAT(reading.notices(), testing::Contains(HasSubstr("poll interval")));
