@@ -222,12 +222,13 @@ void ChunkFile::drop(const std::vector<SeriesRecord>& series) {
   guarded(path_, [&] {
     WriteTransaction transaction(database_);
     SQLite::Statement empty(database_,
-                            "UPDATE chunks SET payload = x'' WHERE series = ? AND number < ? AND "
-                            "length(payload) > 0");
+                            "UPDATE chunks SET payload = x'' WHERE series = ?1 AND number < ?2 AND "
+                            "number >= (SELECT kept / ?3 FROM series WHERE id = ?1)");
     SQLite::Statement keep(database_, "UPDATE series SET kept = ? WHERE id = ?");
     for (const SeriesRecord& record : series) {
       empty.bind(1, record.id);
       empty.bind(2, signed_of(record.kept / kChunkRecords));
+      empty.bind(3, signed_of(kChunkRecords));
       empty.exec();
       empty.reset();
       keep.bind(1, signed_of(record.kept));
