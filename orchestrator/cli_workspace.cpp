@@ -114,33 +114,35 @@ json copy_json(const WorkspaceCopy& copy, const std::string& from, const std::st
           {"seconds", seconds}};
 }
 
-int backup(const WorkspaceArguments& a) {
+/// Copies `from` to `to` and says so, with `more` about the copy after it.
+template <class More>
+int copy_and_say(const WorkspaceArguments& a, const std::string& from, const std::string& to,
+                 const More& more) {
   const Stopwatch watch;
-  const WorkspaceCopy copy = copy_workspace(a.workspace, a.folder);
+  const WorkspaceCopy copy = copy_workspace(from, to);
   if (a.json) {
-    fmt::print("{}\n", copy_json(copy, a.workspace, a.folder, watch.seconds()).dump(2));
+    fmt::print("{}\n", copy_json(copy, from, to, watch.seconds()).dump(2));
     return kDone;
   }
   print_reach(copy.pipelines);
-  fmt::print("{} in {}: copied and verified in {:.1f} s{}\n", size_text(copy.size_bytes), a.folder,
-             watch.seconds(),
-             copy.tokens ? "; the tokens are in it: keep it as you keep them" : "");
+  fmt::print("{} in {}: copied and verified in {:.1f} s{}\n", size_text(copy.size_bytes), to,
+             watch.seconds(), more(copy));
   return kDone;
 }
 
+int backup(const WorkspaceArguments& a) {
+  return copy_and_say(a, a.workspace, a.folder, [](const WorkspaceCopy& copy) {
+    return copy.tokens ? "; the tokens are in it: keep it as you keep them" : "";
+  });
+}
+
 int restore(const WorkspaceArguments& a) {
-  const Stopwatch watch;
-  const WorkspaceCopy copy = copy_workspace(a.folder, a.workspace);
-  if (a.json) {
-    fmt::print("{}\n", copy_json(copy, a.folder, a.workspace, watch.seconds()).dump(2));
-    return kDone;
-  }
-  print_reach(copy.pipelines);
-  fmt::print(
-      "{} in {}: copied and verified in {:.1f} s\nto go on: the command that ran the workspace, "
-      "with --workspace {}; its inputs are read on from where the backup had read them\n",
-      size_text(copy.size_bytes), a.workspace, watch.seconds(), a.workspace);
-  return kDone;
+  return copy_and_say(a, a.folder, a.workspace, [&](const WorkspaceCopy&) {
+    return fmt::format(
+        "\nto go on: the command that ran the workspace, with --workspace {}; its inputs are read "
+        "on from where the backup had read them",
+        a.workspace);
+  });
 }
 
 }  // namespace
