@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <memory>
@@ -52,6 +53,19 @@ class Kafka : public testing::Test {
       return error.what();
     }
     return "none";
+  }
+
+  /// Deletes the topic, and makes it again with one partition.
+  void make_topic_anew() const {
+    broker_->delete_topic(topic_);
+    for (int tries = 0; tries < 50; ++tries) {
+      try {
+        broker_->create_topic(topic_, 1);
+        return;
+      } catch (const std::runtime_error&) {  // it is still going
+        ::usleep(100'000);
+      }
+    }
   }
 
   void produce(int partition, int begin, int end) {

@@ -173,15 +173,7 @@ TEST_F(Kafka, OffsetsThatAreNotThereAndPartitionsThatAreGoneAreNamed) {
                                       HasSubstr("it ends at 10")));
   Reading all(folder_.path("b"), schema_, input());
   all.drain();
-  broker_->delete_topic(topic_);
-  for (int tries = 0; tries < 50; ++tries) {
-    try {
-      broker_->create_topic(topic_, 1);
-      break;
-    } catch (const std::runtime_error&) {  // it is still going
-      ::usleep(100'000);
-    }
-  }
+  make_topic_anew();
   produce(0, 0, 1);
   EXPECT_THAT(refusal(all), AllOf(HasSubstr("Kafka topic " + topic_),
                                   HasSubstr("it has 1 partitions, partition 2 was read before")));
@@ -301,15 +293,7 @@ TEST_F(Kafka, ATopicMadeAnewIsNotTakenForTheOldOne) {
   produce(0, 0, 10);
   Reading reading(folder_.path("log"), schema_, input());
   reading.drain();
-  broker_->delete_topic(topic_);
-  for (int tries = 0; tries < 50; ++tries) {
-    try {
-      broker_->create_topic(topic_, 1);
-      break;
-    } catch (const std::runtime_error&) {  // it is still going
-      ::usleep(100'000);
-    }
-  }
+  make_topic_anew();
   produce(0, 0, 3);
   EXPECT_THAT(refusal(reading), AllOf(HasSubstr("offset 10 is to be read next, but it ends at 3"),
                                       HasSubstr("made anew")));
