@@ -2,27 +2,19 @@
 
 #include <fmt/format.h>
 #include <librdkafka/rdkafka.h>
+#include <xxhash.h>
 
 #include <array>
+#include <bit>
 #include <string_view>
 
 #include "stream/error.h"
 #include "stream/kafka_settings.h"
 
 namespace freshet {
-namespace {
-
-// FNV-1a: the same in every build, or order would end with an upgrade.
-std::uint32_t hash_of(std::string_view text) {
-  std::uint32_t hash = 2166136261U;
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619U;
-  return hash;
-}
-
-}  // namespace
 
 KafkaSink::KafkaSink(const KafkaOutput& output, const std::string& pipeline, Notice notice)
-    : notice_(std::move(notice)), place_(hash_of(pipeline)) {
+    : notice_(std::move(notice)), place_(XXH32(pipeline.data(), pipeline.size(), 0)) {
   KafkaConf conf("sink.kafka", output.bootstrap);
   rd_kafka_topic_conf_t* topics = rd_kafka_topic_conf_new();
   rd_kafka_topic_conf_set_opaque(topics, this);
@@ -66,7 +58,7 @@ bool KafkaSink::offer(const KafkaRecord& record) {
       RD_KAFKA_V_KEY(record.key.data(), record.key.size()),
       RD_KAFKA_V_VALUE(const_cast<char*>(record.value.data()), record.value.size()),
       RD_KAFKA_V_HEADERS(headers),
-      RD_KAFKA_V_OPAQUE(reinterpret_cast<void*>(static_cast<std::uintptr_t>(record.number))),
+      RD_KAFKA_V_OPAQUE(std::bit_cast<void*>(static_cast<std::uintptr_t>(record.number))),
       RD_KAFKA_V_END);
   if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {
     ++on_their_way_;

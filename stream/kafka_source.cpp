@@ -25,14 +25,14 @@ constexpr milliseconds kLongestAttempt{1000};
 constexpr std::chrono::seconds kCommitEvery{5};
 constexpr std::chrono::seconds kCountEvery{30};
 
-class KafkaSource : public Source {
+class KafkaSource final : public Source {
  public:
-  KafkaSource(const KafkaInput& input, const Schema& schema, std::vector<SourceProgress> stored,
-              KafkaReading reading)
+  KafkaSource(const KafkaInput& input, const Schema& schema,
+              const std::vector<SourceProgress>& stored, KafkaReading reading)
       : input_(input),
         schema_(schema),
         reading_(std::move(reading)),
-        starts_(input, std::move(stored), reading_.notice),
+        starts_(input, stored, reading_.notice),
         begun_(Clock::now()) {
     if (std::holds_alternative<TimeEvery>(schema.time.form)) {
       throw Error(ErrorKind::invalid,
@@ -291,8 +291,9 @@ class KafkaSource : public Source {
 }  // namespace
 
 std::unique_ptr<Source> kafka_source(const KafkaInput& input, const Schema& schema,
-                                     std::vector<SourceProgress> stored, KafkaReading reading) {
-  return std::make_unique<KafkaSource>(input, schema, std::move(stored), std::move(reading));
+                                     const std::vector<SourceProgress>& stored,
+                                     KafkaReading reading) {
+  return std::make_unique<KafkaSource>(input, schema, stored, std::move(reading));
 }
 
 std::string kafka_group(const std::string& pipeline) { return "freshet-" + pipeline; }

@@ -36,7 +36,8 @@ struct KafkaReading {
 /// the loss) and for another cluster, Error{invalid} for credentials that are refused and for
 /// events without times of their own. The same error comes again at the next call.
 std::unique_ptr<Source> kafka_source(const KafkaInput& input, const Schema& schema,
-                                     std::vector<SourceProgress> stored, KafkaReading reading);
+                                     const std::vector<SourceProgress>& stored,
+                                     KafkaReading reading);
 
 /// The group under which a pipeline's offsets are committed, unless its settings name another.
 std::string kafka_group(const std::string& pipeline);

@@ -10,7 +10,7 @@
 
 namespace freshet {
 
-KafkaStarts::KafkaStarts(const KafkaInput& input, std::vector<SourceProgress> stored,
+KafkaStarts::KafkaStarts(const KafkaInput& input, const std::vector<SourceProgress>& stored,
                          KafkaClient::Notice notice)
     : input_(input), notice_(std::move(notice)) {
   keep(stored);

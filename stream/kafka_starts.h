@@ -22,7 +22,7 @@ class KafkaStarts {
     SourceProgress progress;
   };
 
-  KafkaStarts(const KafkaInput& input, std::vector<SourceProgress> stored,
+  KafkaStarts(const KafkaInput& input, const std::vector<SourceProgress>& stored,
               KafkaClient::Notice notice);
 
   /// Of the topics that the config names, in order, all partitions to be read: `given` by the
