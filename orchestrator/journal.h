@@ -22,6 +22,8 @@ class Journal {
   /// Nothing that was committed, nor what will be, needs records below `position`, questions below
   /// `question` or rows below `row`: they may be deleted.
   virtual void forget(std::uint64_t position, std::uint64_t question, std::uint64_t row) = 0;
+  /// Questions below it are answered and the sink has acknowledged their answers.
+  virtual std::uint64_t published() = 0;
   /// Takes an artifact, to be stored with the next commit; gives its sha256.
   virtual std::string put_artifact(const std::string& bytes) = 0;
   /// Throws Error{corrupt} or Error{not_found}.

@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <filesystem>
-#include <fstream>
 #include <utility>
 
 #include <nlohmann/json.hpp>
@@ -12,7 +10,6 @@
 #include "orchestrator/predictor.h"
 #include "orchestrator/registry_json.h"
 #include "stream/error.h"
-#include "stream/whole_file.h"
 
 namespace freshet {
 namespace {
@@ -34,13 +31,14 @@ constexpr std::size_t kPredictions = 1;
 
 }  // namespace
 
-Outbox::Outbox(Workspace& workspace, const std::string& pipeline, const PipelineConfig& config)
+Outbox::Outbox(Workspace& workspace, const std::string& pipeline, const PipelineConfig& config,
+               KafkaSink::Notice notice)
     : workspace_(workspace),
       pipeline_(pipeline),
       schema_(config.schema),
       output_(config.sink.value()),
-      mark_path_((std::filesystem::path(workspace.log_path(pipeline)).parent_path() / "outbox.json")
-                     .string()),
+      mark_path_(workspace.outbox_path(pipeline)),
+      notice_(std::move(notice)),
       log_(EventLog::open_reader(workspace.log_path(pipeline))),
       lines_{Line{"decisions", output_.decisions}, Line{"predictions", output_.predictions}} {
   read_mark();
@@ -95,7 +93,7 @@ void Outbox::round() {
   try {
     if (!sink_) {
       if (Clock::now() < try_at_) return;
-      sink_ = std::make_unique<KafkaSink>(output_, pipeline_, KafkaSink::Notice());
+      sink_ = std::make_unique<KafkaSink>(output_, pipeline_, notice_);
     }
     if (!output_.decisions.empty()) offer_decisions();
     if (!output_.predictions.empty()) offer_predictions();
@@ -207,33 +205,22 @@ void Outbox::start_again(const std::string& why) {
 
 // A registry that is older than the mark, restored from a backup, counts anew.
 void Outbox::read_mark() {
-  std::ifstream in(mark_path_);
-  if (in.is_open()) {
-    try {
-      const json mark = json::parse(in);
-      for (Line& line : lines_) line.delivered = mark.at(line.kind);
-    } catch (const json::exception&) {
-      throw Error(ErrorKind::corrupt,
-                  fmt::format("{}: found no mark of what was published, expected {{\"decisions\": "
-                              "N, \"predictions\": N}}; remove the file to publish all again",
-                              mark_path_));
-    }
-  }
+  marked_ = read_outbox_mark(mark_path_);
   const auto lock = workspace_.use_registry();
   const auto all = workspace_.registry().decisions(pipeline_);
   const std::uint64_t last = all.empty() ? 0 : all.back().sequence;
   decisions_ = last;
   lines_[kDecisions].there = last;
-  lines_[kDecisions].delivered = std::min(lines_[kDecisions].delivered, last);
-  for (std::size_t i = 0; i < lines_.size(); ++i) marked_[i] = lines_[i].delivered;
+  lines_[kDecisions].delivered = std::min(marked_.decisions, last);
+  lines_[kPredictions].delivered = marked_.predictions;
 }
 
 void Outbox::write_mark() {
   marked_at_ = Clock::now();
-  if (marked_ == std::array{lines_[0].delivered, lines_[1].delivered}) return;
-  const json mark{{"decisions", lines_[0].delivered}, {"predictions", lines_[1].delivered}};
-  write_whole_file(mark_path_, json_text(mark) + "\n", 0666);
-  marked_ = {lines_[0].delivered, lines_[1].delivered};
+  const OutboxMark mark{lines_[kDecisions].delivered, lines_[kPredictions].delivered};
+  if (marked_ == mark) return;
+  write_outbox_mark(mark_path_, mark);
+  marked_ = mark;
 }
 
 void Outbox::show() {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "orchestrator/config.h"
+#include "orchestrator/outbox_mark.h"
 #include "orchestrator/workspace.h"
 #include "stream/event_log.h"
 #include "stream/kafka_sink.h"
@@ -29,9 +30,11 @@ namespace freshet {
 /// the same ids: PIPELINE/decision/SEQUENCE and PIPELINE/prediction/POSITION.
 class Outbox {
  public:
-  /// The workspace must outlive it. Throws Error{invalid} for a sink whose settings are refused,
-  /// Error{corrupt} for an `outbox.json` that is none.
-  Outbox(Workspace& workspace, const std::string& pipeline, const PipelineConfig& config);
+  /// The workspace must outlive it. `notice` hears of brokers lost and found again. Throws
+  /// Error{invalid} for a sink whose settings are refused, Error{corrupt} for an `outbox.json` that
+  /// is none.
+  Outbox(Workspace& workspace, const std::string& pipeline, const PipelineConfig& config,
+         KafkaSink::Notice notice);
   ~Outbox();
   Outbox(const Outbox&) = delete;
   Outbox& operator=(const Outbox&) = delete;
@@ -79,11 +82,12 @@ class Outbox {
   const Schema schema_;
   const KafkaOutput output_;
   const std::string mark_path_;
+  const KafkaSink::Notice notice_;
   std::unique_ptr<EventLog> log_;    ///< the thread's
   std::unique_ptr<KafkaSink> sink_;  ///< the thread's
   std::string failure_;              ///< the thread's: of the sink before this one
   std::array<Line, 2> lines_;        ///< the thread's: decisions, predictions
-  std::array<std::uint64_t, 2> marked_{};
+  OutboxMark marked_;                ///< the thread's: as the file has it
   std::chrono::steady_clock::time_point marked_at_;
   std::chrono::steady_clock::time_point try_at_;
   std::chrono::milliseconds pause_{0};

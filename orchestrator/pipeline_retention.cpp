@@ -93,6 +93,8 @@ std::optional<Mark> Pipeline::committed(const Mark& kept) {
 void Pipeline::forget_old() {
   const std::optional<Mark> kept = committed(kept_);
   if (!kept || kept->row <= store_.first_row()) return;
+  const bool publishes = config_.sink && !config_.sink->predictions.empty();
+  if (publishes && journal_.published() < kept->question) return;
   journal_.forget(kept->position, kept->question, kept->row);
 }
 

@@ -31,11 +31,14 @@ constexpr std::uint64_t kMostLead = 262'144;  // records that a feed is ahead of
 
 ServedPipeline::ServedPipeline(Workspace& workspace, const std::string& name,
                                const std::optional<PipelineConfig>& file, FeedOptions feed,
-                               Changes& changes)
+                               Changes& changes, Notice notice)
     : workspace_(workspace),
       name_(name),
       feed_(std::move(feed)),
       changes_(changes),
+      notice_([notice = std::move(notice), name](const std::string& text) {
+        if (notice) notice(fmt::format("pipeline {}: {}", name, text));
+      }),
       open_(std::make_unique<OpenPipeline>(workspace, name, file, knobs())),
       counts_log_(EventLog::open_reader(workspace.log_path(name))),
       schema_(open_->config.schema),
@@ -45,13 +48,14 @@ ServedPipeline::ServedPipeline(Workspace& workspace, const std::string& name,
     const auto lock = workspace_.use_registry();
     viewer_ = std::make_unique<PipelineViewer>(workspace_.registry().decisions(name));
   }
-  if (open_->config.sink) outbox_ = std::make_unique<Outbox>(workspace, name, open_->config);
+  if (open_->config.sink)
+    outbox_ = std::make_unique<Outbox>(workspace, name, open_->config, notice_);
   publish(true);
   ingest_ = std::jthread([this] {
     try {
       ingest_loop();
     } catch (const std::exception& error) {
-      fail(fmt::format("pipeline {}: cannot take events: {}", name_, error.what()));
+      fail(fmt::format("cannot take events: {}", error.what()));
       pushed_.abandon(std::current_exception());
     }
   });
@@ -158,12 +162,14 @@ void ServedPipeline::check_running() const {
 
 void ServedPipeline::fail(const std::string& what) {
   pushed_.close();
+  const std::string failure = fmt::format("pipeline {}: {}", name_, what);
   {
     const std::lock_guard lock(mutex_);
-    if (!failure_) failure_ = what;
+    if (!failure_) failure_ = failure;
   }
   woken_.notify_all();
-  changes_.publish(json_text({{"pipeline", name_}, {"failure", what}}));
+  changes_.publish(json_text({{"pipeline", name_}, {"failure", failure}}));
+  notice_(what);
 }
 
 // --- the ingest thread
@@ -177,6 +183,7 @@ std::unique_ptr<Source> ServedPipeline::open_feed(std::size_t index) {
   } else if (feed_.inputs.empty() && config.source_kind == "kafka" && index == 0) {
     KafkaReading reading;
     reading.group = kafka_group(name_);
+    reading.notice = notice_;
     source = kafka_source(config.kafka, schema_, log.all_progress(), std::move(reading));
   } else if (index < feed_.inputs.size()) {
     const InputSpec& input = feed_.inputs[index];
@@ -245,6 +252,7 @@ void ServedPipeline::note_feed_failure(const std::string& what) {
     feed_failure_ = what;
   }
   changes_.publish(json_text({{"pipeline", name_}, {"input", what}}));
+  notice_(what);
 }
 
 // --- the pipeline thread
@@ -303,7 +311,7 @@ void ServedPipeline::pipeline_loop(const std::stop_token& stop) {
     open_->journal.settle();
     publish(true);
   } catch (const std::exception& error) {
-    fail(fmt::format("pipeline {}: {}", name_, error.what()));
+    fail(error.what());
     if (ingest_.joinable()) ingest_.join();
   }
   pushed_.abandon(std::make_exception_ptr(

@@ -24,6 +24,9 @@
 
 namespace freshet {
 
+/// What somebody who runs a service ought to know, in a line; called by any thread.
+using Notice = std::function<void(const std::string& text)>;
+
 /// How a pipeline of a service is fed beside what is pushed into it.
 struct FeedOptions {
   std::vector<InputSpec> inputs;  ///< files, one after another
@@ -32,7 +35,8 @@ struct FeedOptions {
 
 /// A pipeline that runs in a service: an ingest thread appends what is pushed and what its sources
 /// give, a pipeline thread goes through the log and carries out commands, and any thread asks for
-/// answers, gives commands and looks at how it stands. Thread-safe.
+/// answers, gives commands and looks at how it stands. Brokers lost and found again, and failures,
+/// are noticed. Thread-safe.
 ///
 /// A failure of the disk or the log ends the two threads: `failure` says why, appends and commands
 /// are refused with it, the champion goes on answering, and the next start goes on from what is
@@ -41,7 +45,8 @@ class ServedPipeline {
  public:
   /// Opens the pipeline (see OpenPipeline) and starts. The workspace and `changes` must outlive it.
   ServedPipeline(Workspace& workspace, const std::string& name,
-                 const std::optional<PipelineConfig>& file, FeedOptions feed, Changes& changes);
+                 const std::optional<PipelineConfig>& file, FeedOptions feed, Changes& changes,
+                 Notice notice);
   /// Stops: finishes what was pushed, goes through the log as far as it has come, checkpoints.
   ~ServedPipeline();
   ServedPipeline(const ServedPipeline&) = delete;
@@ -122,6 +127,7 @@ class ServedPipeline {
   const std::string name_;
   const FeedOptions feed_;
   Changes& changes_;
+  const Notice notice_;
   WorkTimes times_;
   std::atomic<std::uint64_t> predictions_{0};
   std::unique_ptr<OpenPipeline> open_;    ///< the pipeline thread's; its `log` the ingest thread's

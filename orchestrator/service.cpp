@@ -10,7 +10,8 @@
 
 namespace freshet {
 
-Service::Service(const std::string& folder, const std::vector<ServedConfig>& configs)
+Service::Service(const std::string& folder, const std::vector<ServedConfig>& configs,
+                 const Notice& notice)
     : workspace_(Workspace::open(folder, Workspace::Mode::own)), disk_(folder) {
   std::map<std::string, ServedConfig> all;
   for (const std::string& name : workspace_.registry().pipelines()) all[name].name = name;
@@ -20,8 +21,8 @@ Service::Service(const std::string& folder, const std::vector<ServedConfig>& con
                 fmt::format("{}: the workspace has no pipeline yet: give a config file", folder));
   }
   for (const auto& [name, config] : all) {
-    pipelines_.push_back(
-        std::make_unique<ServedPipeline>(workspace_, name, config.file, config.feed, changes_));
+    pipelines_.push_back(std::make_unique<ServedPipeline>(workspace_, name, config.file,
+                                                          config.feed, changes_, notice));
   }
 }
 

@@ -26,9 +26,10 @@ struct ServedConfig {
 /// Ends as each ServedPipeline does.
 class Service {
  public:
-  /// Serves `configs`, and every other pipeline the workspace has. Throws Error{invalid} when that
-  /// is none, and what opening throws.
-  Service(const std::string& folder, const std::vector<ServedConfig>& configs);
+  /// Serves `configs`, and every other pipeline the workspace has; `notice` hears of all. Throws
+  /// Error{invalid} when that is none, and what opening throws.
+  Service(const std::string& folder, const std::vector<ServedConfig>& configs,
+          const Notice& notice = {});
 
   Workspace& workspace() { return workspace_; }
   Changes& changes() { return changes_; }

@@ -9,6 +9,7 @@
 #include <system_error>
 
 #include "orchestrator/command_support.h"
+#include "orchestrator/outbox_mark.h"
 #include "orchestrator/pipeline.h"
 #include "registry/backtest_store.h"
 #include "stream/error.h"
@@ -34,6 +35,8 @@ constexpr const char* kArtifact =
     "put the file of this name from a backup in its place; until then an earlier version serves";
 constexpr const char* kOtherBuild = "use the build that wrote it";
 constexpr const char* kBacktests = "these are reports: delete the file";
+constexpr const char* kPublishAgain =
+    "restore it from a backup, or delete it: all is published again, under the same ids";
 
 std::uint64_t size_of(const std::string& database) {
   std::uint64_t bytes = 0;
@@ -112,6 +115,7 @@ class Verification {
     if (is_due("/log.db")) log(place + "/log.db", reach);
     if (is_due("/rows.db")) rows(place + "/rows.db", reach);
     if (size_of(folder_ + '/' + place + "/backtests.db") > 0) backtests(place + "/backtests.db");
+    if (size_of(folder_ + '/' + place + "/outbox.json") > 0) outbox(place + "/outbox.json");
     being_made_ = false;
     report.pipelines.push_back(reach);
   }
@@ -200,6 +204,14 @@ class Verification {
         attempt(file, kBacktests, [&] { store->find(record.id); });
       }
       part(file, fmt::format("{} backtests", all.size()));
+    });
+  }
+
+  void outbox(const std::string& file) {
+    attempt(file, kPublishAgain, [&] {
+      const OutboxMark mark = read_outbox_mark(folder_ + '/' + file);
+      part(file, fmt::format("published: {} decisions, {} predictions", mark.decisions,
+                             mark.predictions));
     });
   }
 

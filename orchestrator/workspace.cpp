@@ -186,6 +186,10 @@ std::string Workspace::log_path(const std::string& pipeline) const {
   return pipeline_folder(pipeline) + "/log.db";
 }
 
+std::string Workspace::outbox_path(const std::string& pipeline) const {
+  return pipeline_folder(pipeline) + "/outbox.json";
+}
+
 std::string Workspace::rows_path(const std::string& pipeline) const {
   return pipeline_folder(pipeline) + "/rows.db";
 }

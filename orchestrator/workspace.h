@@ -46,6 +46,7 @@ class Workspace {
   /// Names are 1 to 64 of a-z, 0-9, '.', '_' and '-', the first a letter or digit. Error{invalid}
   /// else. An owner's call makes the pipeline's folder.
   std::string log_path(const std::string& pipeline) const;
+  std::string outbox_path(const std::string& pipeline) const;
   std::string rows_path(const std::string& pipeline) const;
   std::string backtests_path(const std::string& pipeline) const;
 

@@ -7,10 +7,12 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <set>
 #include <system_error>
 
 #include "orchestrator/disk_use.h"
+#include "orchestrator/outbox_mark.h"
 #include "orchestrator/part_folder.h"
 #include "orchestrator/pipeline_state.h"
 #include "orchestrator/run.h"
@@ -64,6 +66,7 @@ class Copying {
   Copying(std::string from, std::string to) : from_(std::move(from)), to_(std::move(to)) {}
 
   void run() {
+    const std::map<std::string, OutboxMark> published = outbox_marks();
     copy_moment();
     Workspace source = Workspace::open(from_, Workspace::Mode::read);
     const auto copied = Registry::open_reader(to_ + "/registry.db");
@@ -72,6 +75,10 @@ class Copying {
       copy_artifacts(*copied, name, source.artifacts(), artifacts);
       copy_rows(*copied, name);
       copy_if_there(place(name) + "/backtests.db");
+      const auto mark = published.find(name);
+      if (mark != published.end()) {
+        write_outbox_mark(to_ + place(name) + "/outbox.json", mark->second);
+      }
     }
     for (const char* file : kTokens) copy_secret(file);
   }
@@ -81,6 +88,16 @@ class Copying {
 
  private:
   static std::string place(const std::string& pipeline) { return "/pipelines/" + pipeline; }
+
+  // Before all else: what is published later is published again by the copy, under the same ids.
+  std::map<std::string, OutboxMark> outbox_marks() const {
+    std::map<std::string, OutboxMark> marks;
+    for (const std::string& name : Registry::open_reader(from_ + "/registry.db")->pipelines()) {
+      const std::string file = from_ + place(name) + "/outbox.json";
+      if (exists(file)) marks[name] = read_outbox_mark(file);
+    }
+    return marks;
+  }
 
   // Registry first, so that each log reaches its checkpoint. A command that was recorded in between
   // would be missing in the copy while events after it are there: then once more.

@@ -8,6 +8,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "orchestrator/outbox_mark.h"
 #include "registry/decision_kinds.h"
 #include "stream/error.h"
 #include "stream/sha256.h"
@@ -51,6 +52,10 @@ void WorkspaceJournal::settle() {
 void WorkspaceJournal::forget(std::uint64_t position, std::uint64_t question, std::uint64_t row) {
   log_.keep_from(position);
   store_.drop(question, row);
+}
+
+std::uint64_t WorkspaceJournal::published() {
+  return read_outbox_mark(workspace_.outbox_path(pipeline_)).predictions;
 }
 
 void WorkspaceJournal::write_loop(const std::stop_token& stop) {

@@ -28,6 +28,7 @@ class WorkspaceJournal : public Journal {
   void commit(CheckpointRecord record) override;
   void settle() override;
   void forget(std::uint64_t position, std::uint64_t question, std::uint64_t row) override;
+  std::uint64_t published() override;
   std::string put_artifact(const std::string& bytes) override;
   std::string get_artifact(const std::string& sha256) override;
   std::vector<Revision> revisions(std::uint64_t version) override;

@@ -13,9 +13,7 @@
 #include <cstdlib>
 #include <exception>
 #include <fstream>
-#include <map>
 #include <memory>
-#include <set>
 #include <thread>
 #include <utility>
 
@@ -162,13 +160,14 @@ void yield_to_requests() {
   }
 }
 
-std::unique_ptr<Service> start_service(const ServeOptions& options) {
+std::unique_ptr<Service> start_service(const ServeOptions& options, const ServerLog& log) {
   std::unique_ptr<Service> service;
   std::exception_ptr error;
   std::thread([&] {
     yield_to_requests();
     try {
-      service = std::make_unique<Service>(options.workspace, served_configs(options));
+      service = std::make_unique<Service>(options.workspace, served_configs(options),
+                                          [&log](const std::string& text) { log.warn(text); });
     } catch (...) {
       error = std::current_exception();
     }
@@ -177,36 +176,10 @@ std::unique_ptr<Service> start_service(const ServeOptions& options) {
   return service;
 }
 
-// Each failure once, when it comes.
-void log_failures(const Service& service, const ServerLog& log, std::set<std::string>& logged) {
-  for (const auto& pipeline : service.pipelines()) {
-    for (const auto& failure : {pipeline->failure(), pipeline->feed_failure()}) {
-      if (failure && logged.insert(*failure).second) log.warn(*failure);
-    }
-  }
-}
-
-// Brokers lost and found again.
-void log_troubles(const Service& service, const ServerLog& log,
-                  std::map<std::string, std::string>& troubles) {
-  for (const auto& pipeline : service.pipelines()) {
-    const std::string trouble = pipeline->feed_state().trouble;
-    std::string& before = troubles[pipeline->name()];
-    if (trouble == before) continue;
-    log.warn(fmt::format("pipeline {}: {}", pipeline->name(),
-                         trouble.empty() ? "its source gives records again" : trouble));
-    before = trouble;
-  }
-}
-
 void wait_for_stop(const Service& service, TokenStore& store, const std::string& token,
                    Tokens& tokens, const ServerLog& log) {
-  std::set<std::string> logged;
-  std::map<std::string, std::string> troubles;
   while (!stop_requested) {
     std::this_thread::sleep_for(kTurn);
-    log_failures(service, log, logged);
-    log_troubles(service, log, troubles);
     if (const auto warning = service.disk().news()) log.warn(*warning);
     if (!store.changed()) continue;
     try {
@@ -222,7 +195,7 @@ void wait_for_stop(const Service& service, TokenStore& store, const std::string&
 int serve(const ServeOptions& options) {
   const auto [address, port] = parse_listen(options.listen);
   const ServerLog log(options.log_format);
-  const std::unique_ptr<Service> started = start_service(options);
+  const std::unique_ptr<Service> started = start_service(options, log);
   Service& service = *started;
   TokenStore store(options.workspace);
   const std::string token = operator_token(options, store);

@@ -117,6 +117,24 @@ TEST_F(Retention, ANewLearnerBeginsWithTheFirstRowThatStays) {
   EXPECT_THAT(history.out, ::testing::ContainsRegex("\\(late\\) has learned rows \\[[1-9]"));
 }
 
+TEST_F(Retention, AnswersThatWaitToBePublishedStay) {
+  auto config = nlohmann::json::parse(turning_config());
+  config["promote"]["refresh"]["keep_every_rows"] = 1000;
+  config["stream"]["keep"]["bytes"] = 400'000;
+  config["sink"] = {{"bootstrap", "127.0.0.1:9"}, {"predictions", "answers"}};
+  write("publishing", config);
+  const std::vector<std::string> lines = turning_csv(kEvents + 10'000);
+  const std::string file = scratch_->write("growing.csv", joined(lines, 0, kEvents + 1));
+  const std::string command = "run " + path("publishing.json") + " -w " + path("p") + " -i " + file;
+  ASSERT_EQ(freshet_program(command).code, 0);
+  EXPECT_EQ(number("p", "log.db", "SELECT min(first) FROM batches"), 0U);
+  scratch_->write("p/pipelines/turning/outbox.json",
+                  R"({"format": 1, "decisions": 0, "predictions": 1000000})");
+  scratch_->write("growing.csv", joined(lines, 0, lines.size()));
+  ASSERT_EQ(freshet_program(command).code, 0);
+  EXPECT_GT(number("p", "log.db", "SELECT min(first) FROM batches"), 0U);
+}
+
 TEST_F(Retention, AReservoirAndALimitOnAgeExcludeEachOther) {
   auto config = nlohmann::json::parse(turning_config());
   config["stream"]["keep"]["age"] = "30d";

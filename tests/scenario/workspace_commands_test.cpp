@@ -132,6 +132,8 @@ TEST_F(WorkspaceCommands, CheckNamesDamageOfEachKindAndABackupOfItIsRefused) {
        rows("DELETE FROM chunks WHERE number = 2")},
       {"pipelines/turning/rows.db", "its checkpoint stands at",
        rows("DELETE FROM chunks WHERE number >= 5")},
+      {"pipelines/turning/outbox.json", "found no mark of what was published",
+       [](const auto& w) { std::ofstream(w + "/pipelines/turning/outbox.json") << "{}"; }},
       {"registry.db", "is damaged: its bytes don't match",
        registry("UPDATE checkpoints SET state = zeroblob(length(state)) WHERE number = "
                 "(SELECT max(number) FROM checkpoints)")},
@@ -191,12 +193,16 @@ TEST_F(WorkspaceCommands, ARestoredRunGoesOnAndEndsAsOneThatWasNeverDisturbed) {
   const std::vector<std::string> lines = turning_csv(kEvents);
   const std::string growing = scratch_->write("growing.csv", joined(lines, 0, 3501));
   ASSERT_EQ(freshet_program(run("first", growing)).code, 0);
+  scratch_->write("first/pipelines/turning/outbox.json",
+                  R"({"format": 1, "decisions": 1, "predictions": 7})");
   const json made = backup("first", "halfway").json();
   EXPECT_EQ(made["pipelines"][0]["position"], 3500);
   EXPECT_GT(made["bytes"], 100'000);
   const json restored = restore("halfway", "second").json();
   EXPECT_EQ(restored["pipelines"], made["pipelines"]);
   EXPECT_EQ(check("second").code, 0);
+  std::ifstream published(path("second/pipelines/turning/outbox.json"));
+  EXPECT_EQ(json::parse(published)["predictions"], 7);
   scratch_->write("growing.csv", joined(lines, 0, lines.size()));
   const Outcome outcome = freshet_program(run("second", growing));
   ASSERT_EQ(outcome.code, 0) << outcome.err;

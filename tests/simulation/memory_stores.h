@@ -50,6 +50,7 @@ class MemoryJournal : public Journal {
   void settle() override {}
   void forget(std::uint64_t /*position*/, std::uint64_t /*question*/,
               std::uint64_t /*row*/) override {}
+  std::uint64_t published() override { return 0; }
   std::string put_artifact(const std::string& bytes) override;
   std::string get_artifact(const std::string& sha256) override { return artifacts_.at(sha256); }
   std::vector<Revision> revisions(std::uint64_t version) override {
