@@ -21,8 +21,12 @@ Service::Service(const std::string& folder, const std::vector<ServedConfig>& con
                 fmt::format("{}: the workspace has no pipeline yet: give a config file", folder));
   }
   for (const auto& [name, config] : all) {
-    pipelines_.push_back(std::make_unique<ServedPipeline>(workspace_, name, config.file,
-                                                          config.feed, changes_, notice));
+    pipelines_.push_back(
+        std::make_unique<ServedPipeline>(workspace_, name, config.file, config.feed, changes_,
+                                         [notice, pipeline = name](const std::string& text) {
+                                           if (notice)
+                                             notice(fmt::format("pipeline {}: {}", pipeline, text));
+                                         }));
   }
 }
 

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <librdkafka/rdkafka.h>
-#include <xxhash.h>
 
 #include <array>
 #include <bit>
@@ -14,15 +13,16 @@
 namespace freshet {
 
 KafkaSink::KafkaSink(const KafkaOutput& output, const std::string& pipeline, Notice notice)
-    : notice_(std::move(notice)), place_(XXH32(pipeline.data(), pipeline.size(), 0)) {
+    : notice_(std::move(notice)), pipeline_(pipeline) {
   KafkaConf conf("sink.kafka", output.bootstrap);
   rd_kafka_topic_conf_t* topics = rd_kafka_topic_conf_new();
   rd_kafka_topic_conf_set_opaque(topics, this);
   rd_kafka_topic_conf_set_partitioner_cb(
-      topics, [](const rd_kafka_topic_t*, const void*, std::size_t, std::int32_t partitions,
+      topics, [](const rd_kafka_topic_t* topic, const void*, std::size_t, std::int32_t partitions,
                  void* self, void*) {
-        const auto count = static_cast<std::uint32_t>(partitions);
-        return static_cast<std::int32_t>(static_cast<KafkaSink*>(self)->place_ % count);
+        const std::string& key = static_cast<KafkaSink*>(self)->pipeline_;
+        return rd_kafka_msg_partitioner_murmur2(topic, key.data(), key.size(), partitions, nullptr,
+                                                nullptr);
       });
   rd_kafka_conf_set_default_topic_conf(conf.get(), topics);
   conf.set("client.id", "freshet");

@@ -59,7 +59,7 @@ class KafkaSink {
   void heard(const rd_kafka_message_s& message);
 
   Notice notice_;
-  std::uint32_t place_;  ///< modulo the number of partitions, the one of this pipeline
+  const std::string pipeline_;  ///< tells the partition
   rd_kafka_s* client_ = nullptr;
   std::size_t on_their_way_ = 0;
   std::map<std::string, std::uint64_t> delivered_;
