@@ -8,7 +8,7 @@
 #include <iterator>
 #include <string>
 
-#include "stream/error.h"
+#include "tests/stream/error_of.h"
 
 namespace freshet {
 
@@ -59,18 +59,5 @@ class AsNobody {
  private:
   bool changed_;
 };
-
-/// The message of the Error of this kind that `action` throws.
-template <class Action>
-std::string error_of(ErrorKind kind, Action action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), kind) << error.what();
-    return error.what();
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return "";
-}
 
 }  // namespace freshet

@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
-#include "stream/error.h"
 #include "stream/open_source.h"
+#include "tests/stream/error_of.h"
 
 namespace freshet {
 
@@ -116,19 +116,6 @@ class TextInputTest : public testing::Test {
  private:
   std::filesystem::path folder_;
 };
-
-/// The kind and message of the Error that `action` throws.
-template <class Action>
-std::string error_of(ErrorKind kind, Action action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), kind) << error.what();
-    return error.what();
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return "";
-}
 
 /// Standard input stands in for `bytes` as long as this lives (at most a pipe's 64 KiB).
 class StandardInput {
