@@ -154,6 +154,7 @@ bool LineReader::drop_line() {
 
 LineReader::Status LineReader::take_dropped(std::size_t terminator, RawRecord& out) {
   dropping_ = false;
+  quote_ = Quote::field_start;
   out = {kept_, line_, dropped_, RawRecord::too_long};
   offset_ += dropped_ + terminator;
   line_ += terminator;

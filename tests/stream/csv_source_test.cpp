@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 
 #include "stream/error.h"
+#include "stream/line_reader.h"
 #include "tests/stream/text_input.h"
 
 namespace freshet {
@@ -113,6 +114,12 @@ TEST_F(CsvSource, QuoteThatClosesTooLateCostsOneLine) {
   ASSERT_THAT(records, SizeIs(100'002));
   EXPECT_THAT(records[0], HasSubstr("bad 2: a quote opens"));
   EXPECT_EQ(records[100'001], "event c 3 3 red =0");
+}
+
+TEST_F(CsvSource, ALineThatIsTooLongCostsNoOther) {
+  const std::string cell(kMaxRecordBytes + 50'000, 'r');
+  EXPECT_THAT(read("a.csv", "id,t,x,c,y\na,1,1,\"" + cell + "\",1\nb,2,2,blue,0\n"),
+              ElementsAre(HasSubstr("bad 2:"), "event b 2 2 blue =0"));
 }
 
 TEST_F(CsvSource, MissingValuesFollowTheirRules) {
