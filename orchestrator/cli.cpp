@@ -1,6 +1,7 @@
 #include "orchestrator/cli.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
@@ -14,6 +15,7 @@
 #include <CLI/CLI.hpp>
 
 #include "orchestrator/run.h"
+#include "orchestrator/terminal.h"
 #include "orchestrator/version.h"
 #include "stream/error.h"
 #include "stream/nearest_name.h"
@@ -22,8 +24,34 @@ namespace freshet {
 
 namespace {
 
-void on_signal(int) {
-  if (stop_requested.exchange(true)) std::_Exit(130);  // a second Ctrl-C doesn't wait
+constexpr unsigned kPatienceSeconds = 3;
+
+void on_signal(int signal) {
+  const bool is_second = stop_requested.exchange(true);  // a second Ctrl-C doesn't wait
+  if (is_second || signal == SIGALRM) std::_Exit(130);
+  if (answer_awaited) ::alarm(kPatienceSeconds);
+}
+
+int run_command(const Command& command) {
+  try {
+    const int code = command();
+    if (flush_output()) return code;
+  } catch (const Error& error) {
+    say("freshet: {}\n", error.what());
+    return kFailed;
+  } catch (const std::bad_alloc&) {
+    say("freshet: out of memory: what is durable stays, and the same command goes on where there "
+        "is more; smaller networks, fewer buckets and a smaller replay need less\n");
+    return kFailed;
+  } catch (const std::exception& error) {
+    if (flush_output()) {
+      say("freshet: unexpected: {}\n", error.what());
+      return kFailed;
+    }
+  }
+  say("freshet: standard output cannot be written (closed, or its disk is full): what was to be "
+      "printed is lost\n");
+  return kFailed;
 }
 
 std::string full_name(const CLI::App& app) {
@@ -90,6 +118,7 @@ void add_version_command(CLI::App& app, Command& chosen) {
 
 int run_command_line(int argc, char** argv, const std::vector<AddCommands>& more,
                      const FindOwner& find_owner) {
+  keep_standard_streams();
   CLI::App app{"Freshet: keeps models fresh on a stream of labeled events."};
   app.name("freshet");
   app.require_subcommand(1);
@@ -112,22 +141,16 @@ int run_command_line(int argc, char** argv, const std::vector<AddCommands>& more
     std::string unknown = unknown_command(app, typed);
     if (unknown.empty() && error.get_exit_code() != 0) unknown = unknown_option(app, typed);
     if (!unknown.empty()) {
-      fmt::print(stderr, "freshet: {}\n", unknown);
+      say("freshet: {}\n", unknown);
       return kUsage;
     }
     const int code = app.exit(error);
-    return code == 0 ? kDone : kUsage;
+    return code != 0 ? kUsage : flush_output() ? kDone : kFailed;
   }
   std::signal(SIGINT, on_signal);
   std::signal(SIGTERM, on_signal);
-  try {
-    return chosen();
-  } catch (const Error& error) {
-    fmt::print(stderr, "freshet: {}\n", error.what());
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "freshet: unexpected: {}\n", error.what());
-  }
-  return kFailed;
+  std::signal(SIGALRM, on_signal);
+  return run_command(chosen);
 }
 
 }  // namespace freshet

@@ -15,6 +15,7 @@
 #include "orchestrator/command_support.h"
 #include "orchestrator/progress.h"
 #include "orchestrator/run.h"
+#include "orchestrator/terminal.h"
 
 namespace freshet {
 
@@ -96,7 +97,7 @@ int list(const BacktestArguments& a, const Workspace& workspace, const std::stri
                r["champion"].dump(), r["rows"][0].dump(), r["rows"][1].dump(),
                r["verdict"].get<std::string>(), r["sentence"].get<std::string>());
   }
-  if (all.empty()) fmt::print(stderr, "no backtest was made yet\n");
+  if (all.empty()) say("no backtest was made yet\n");
   return kDone;
 }
 
@@ -135,8 +136,8 @@ int backtest(const BacktestArguments& a) {
   line.finish();
   const json report = run.report();
   if (report["verdict"] == "running") {
-    fmt::print(stderr, "stopped at question {} of {}: all is kept; the same command goes on\n",
-               run.question(), run.last_question());
+    say("stopped at question {} of {}: all is kept; the same command goes on\n", run.question(),
+        run.last_question());
   }
   fmt::print("{}", a.json ? report.dump(2) + "\n" : text_of(report));
   return kDone;

@@ -31,6 +31,7 @@ struct EventArguments {
   std::string partition;  ///< TOPIC/NUMBER
   std::uint64_t to = 0;
   std::string reason;
+  InputSpec::Format format = InputSpec::detect;
 };
 
 std::shared_ptr<EventArguments> add_arguments(CLI::App& command, bool steers) {
@@ -233,6 +234,7 @@ int append_by(Owner& owner, const EventArguments& a) {
   for (const std::string& input : a.inputs) {
     InputSpec spec;
     spec.name = input;
+    spec.format = a.format;
     const auto source = open_source(spec, opened.config.schema, std::nullopt);
     Forward forward(owner, opened.name, opened.config.schema, *source);
     while (!stop_requested && source->poll(4096, forward) != PollStatus::ended) {
@@ -253,6 +255,7 @@ int append(const EventArguments& a, const FindOwner& find_owner) {
   for (const std::string& input : a.inputs) {
     InputSpec spec;
     spec.name = input;
+    spec.format = a.format;
     const auto source = open_source(spec, config.schema, log->progress(input));
     while (!stop_requested && ingest.pump(*source, 4096) != PollStatus::ended) {
     }
@@ -297,6 +300,7 @@ void add_event_commands(CLI::App& app, Command& chosen, const FindOwner& find_ow
       [find_owner](const EventArguments& a) { return append(a, find_owner); }, true);
   append_sub->add_option("-i,--input", append_args->inputs, "Files, or - for standard input")
       ->required();
+  add_format_option(*append_sub, append_args->format);
 }
 
 }  // namespace freshet

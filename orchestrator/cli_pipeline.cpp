@@ -13,6 +13,7 @@
 #include "orchestrator/open_pipeline.h"
 #include "orchestrator/registry_json.h"
 #include "orchestrator/summary.h"
+#include "orchestrator/terminal.h"
 
 namespace freshet {
 
@@ -33,7 +34,7 @@ struct PipelineArguments {
 
 int init(const PipelineArguments& a) {
   const InferredConfig inferred = infer_config(a.input, a.infer);
-  for (const std::string& note : inferred.notes) fmt::print(stderr, "{}\n", note);
+  for (const std::string& note : inferred.notes) say("{}\n", note);
   if (a.output.empty()) {
     fmt::print("{}\n", inferred.text);
     return kDone;
@@ -46,8 +47,7 @@ int init(const PipelineArguments& a) {
   out << inferred.text << '\n';
   out.flush();
   if (!out) throw Error(ErrorKind::unavailable, fmt::format("cannot write {}", a.output));
-  fmt::print(stderr, "wrote {}; next: freshet run {} --input {} --workspace W\n", a.output,
-             a.output, a.input);
+  say("wrote {}; next: freshet run {} --input {} --workspace W\n", a.output, a.output, a.input);
   return kDone;
 }
 

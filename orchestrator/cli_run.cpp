@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 
 #include "orchestrator/cli.h"
+#include "orchestrator/command_support.h"
 #include "orchestrator/run.h"
 
 namespace freshet {
@@ -16,7 +17,7 @@ struct RunArguments {
   RunOptions options;
   std::vector<std::string> inputs;
   std::string labels;
-  std::string format;
+  InputSpec::Format format = InputSpec::detect;
   bool follow = false;
   std::uint64_t worker_delay = 0;
 };
@@ -25,9 +26,7 @@ void complete(RunArguments& a) {
   for (const std::string& name : a.inputs) {
     InputSpec spec;
     spec.name = name;
-    spec.format = a.format == "csv"     ? InputSpec::Format::csv
-                  : a.format == "jsonl" ? InputSpec::Format::jsonl
-                                        : InputSpec::Format::detect;
+    spec.format = a.format;
     spec.follow = a.follow;
     a.options.inputs.push_back(spec);
   }
@@ -64,8 +63,7 @@ void add_run(CLI::App& app, Command& chosen) {
   command->add_option("-i,--input", a->inputs,
                       "A CSV or JSON lines file (.gz too), or - for standard input; read in order");
   command->add_option("--labels", a->labels, "A file of label events, merged by time");
-  command->add_option("--format", a->format, "csv or jsonl, where the name doesn't tell")
-      ->check(CLI::IsMember({"csv", "jsonl"}));
+  add_format_option(*command, a->format);
   command->add_flag(
       "--follow", a->follow,
       "Go on as the file grows, and beyond the ends of Kafka's partitions, until Ctrl-C");

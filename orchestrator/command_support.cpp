@@ -7,6 +7,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstdint>
+#include <map>
 #include <system_error>
 
 #include <CLI/CLI.hpp>
@@ -55,6 +56,14 @@ void add_owner_options(CLI::App& command, OwnerAddress& address) {
       .add_option("--ca", address.certificate,
                   "Trust this certificate (PEM) of the server that runs the workspace")
       ->envname("FRESHET_CA");
+}
+
+void add_format_option(CLI::App& command, InputSpec::Format& format) {
+  const std::map<std::string, InputSpec::Format> names = {{"csv", InputSpec::csv},
+                                                          {"jsonl", InputSpec::jsonl}};
+  command.add_option("--format", format, "csv or jsonl, where the name doesn't tell")
+      ->transform(CLI::CheckedTransformer(names).description(""))
+      ->option_text("TEXT:{csv,jsonl}");
 }
 
 std::string check_version_number(const std::string& text) {

@@ -7,6 +7,7 @@
 #include "orchestrator/config.h"
 #include "orchestrator/owner.h"
 #include "orchestrator/workspace.h"
+#include "stream/open_source.h"
 
 namespace CLI {
 class App;
@@ -32,6 +33,9 @@ std::vector<Decision> give_command(const OperatorCommand& command, const FindOwn
 
 /// --workspace and --ca.
 void add_owner_options(CLI::App& command, OwnerAddress& address);
+
+/// --format.
+void add_format_option(CLI::App& command, InputSpec::Format& format);
 
 // Checks of an argument as it was typed, for CLI's `check`: empty where it is right, else what was
 // found and what is expected.

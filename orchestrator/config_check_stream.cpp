@@ -25,6 +25,10 @@ void check_label(const Schema& schema, ConfigProblems& problems) {
   if (label.field.empty()) {
     problems.consequence(kLabel.key("field"), "found \"\", expected a field's name");
   }
+  if (!label.field.empty() && label.field == schema.id_field) {
+    problems.consequence(kLabel.key("field"),
+                         fmt::format("found \"{}\", which is the events' id", label.field));
+  }
   if (label.known == LabelKnown::later) {
     if (label.wait == 0) {
       problems.consequence(kLabel.key("wait"),

@@ -161,7 +161,9 @@ void ConfigReader::value(const Number& shape) {
 void ConfigReader::value(const Duration& shape) {
   const auto duration =
       node_.is_string() ? parse_duration(node_.get_ref<const std::string&>()) : std::nullopt;
-  if (!duration) return wrong("a duration like \"250ms\", \"90s\", \"30m\", \"24h\" or \"7d\"");
+  if (!duration) {
+    return wrong("a duration like \"250ms\", \"90s\", \"30m\", \"24h\" or \"7d\", not too long");
+  }
   if (*duration < shape.least) return wrong("a duration above 0");
   shape.value = *duration;
 }
@@ -183,8 +185,10 @@ bool ConfigReader::whole(std::uint64_t least, std::uint64_t most, std::uint64_t&
   const double n = node_.is_number() ? node_.get<double>() : -1;
   if (!(n >= static_cast<double>(least)) || !(n <= static_cast<double>(most)) ||
       n != std::floor(n)) {
-    wrong(most == kMaxCount ? fmt::format("a whole number from {} on", least)
-                            : fmt::format("a whole number from {} to {}", least, most));
+    const bool too_large = n > static_cast<double>(most);
+    wrong(most == kMaxCount && !too_large
+              ? fmt::format("a whole number from {} on", least)
+              : fmt::format("a whole number from {} to {}", least, most));
     return false;
   }
   count = static_cast<std::uint64_t>(n);

@@ -39,8 +39,10 @@ class Inference {
       : table_(input, kRecords), options_(options), label_(table_.need(options.label, "--label")) {
     config_["pipeline"] = pipeline_name(input);
     left_out_.insert(label_.name());
-    for (const std::string& name : options.drop)
+    for (const std::string& name : options.drop) {
+      if (name == label_.name()) refuse("--drop {}: this is the label", name);
       left_out_.insert(table_.need(name, "--drop").name());
+    }
     config_["task"] = task_ = choose_task();
     if (!options.id.empty()) {
       config_["stream"]["event"]["id"] = table_.need(options.id, "--id").name();

@@ -45,8 +45,12 @@ class PositionRecorder : public json::json_sax_t {
                    const json::exception& error) override {
     std::string message = error.what();
     // "[json.exception.parse_error.101] parse error at line 1, column 2: syntax error …"
-    const std::size_t start = message.find(": ");
-    if (start != std::string::npos) message.erase(0, start + 2);
+    // "[json.exception.out_of_range.406] number overflow parsing '1e999'"
+    for (const char* before : {"] ", "parse error at line "}) {
+      const std::size_t start = message.find(before);
+      if (start == std::string::npos) continue;
+      message.erase(0, *before == ']' ? start + 2 : message.find(": ", start) + 2);
+    }
     const std::size_t end = std::min(position, text_.size());
     fault(end == 0 ? 0 : end - 1, "not JSON: " + message);
     return false;

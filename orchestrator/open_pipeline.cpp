@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "orchestrator/feature_sets.h"
+#include "orchestrator/terminal.h"
 #include "registry/registry.h"
 #include "stream/utf8.h"
 
@@ -58,10 +59,9 @@ PipelineConfig choose_config(Workspace& workspace, const std::string& name,
   if (!file || *file == config) return config;
   for (const AppliedConfig& applied : applied_configs(workspace.registry(), name)) {
     if (parse_config(applied.before.dump(), "recorded config") != *file) continue;
-    fmt::print(stderr,
-               "pipeline {}: the config file is the one from before a policy change; going on with "
-               "the recorded config (freshet pipeline show)\n",
-               name);
+    say("pipeline {}: the config file is the one from before a policy change; going on with "
+        "the recorded config (freshet pipeline show)\n",
+        name);
     return config;
   }
   std::string message = fmt::format(
@@ -128,8 +128,8 @@ OpenPipeline::OpenPipeline(Workspace& workspace, const std::string& name,
                             workspace.rows_path(name), log->begin()));
   }
   if (rows_lost) {
-    fmt::print(stderr, "{} does not reach its checkpoint: all is derived from the log again\n",
-               workspace.rows_path(name));
+    say("{} does not reach its checkpoint: all is derived from the log again\n",
+        workspace.rows_path(name));
   }
   if (!checkpoint || rows_lost) {
     store->cut(0, 0);
@@ -149,7 +149,7 @@ OpenPipeline::OpenPipeline(Workspace& workspace, const std::string& name,
 }
 
 std::string checked_reason(const std::string& text) {
-  constexpr std::size_t kMostBytes = 4000;
+  constexpr std::ptrdiff_t kMostCharacters = 1000;
   const auto begin = text.find_first_not_of(" \t\r\n");
   const std::string reason = begin == std::string::npos
                                  ? ""
@@ -158,14 +158,18 @@ std::string checked_reason(const std::string& text) {
     return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
   });
   const auto defect = utf8_defect(reason);
-  if (reason.empty() || reason.size() > kMostBytes || defect || control != reason.end()) {
+  // Continuation bytes are 10xxxxxx.
+  const auto characters = std::count_if(reason.begin(), reason.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U;
+  });
+  if (reason.empty() || characters > kMostCharacters || defect || control != reason.end()) {
     throw Error(ErrorKind::invalid,
-                fmt::format("the reason {}: expected one line of text, 1 to {} bytes of UTF-8",
-                            reason.empty()               ? "is empty"
-                            : defect                     ? "has " + *defect
-                            : reason.size() > kMostBytes ? "is too long"
-                                                         : "has control characters",
-                            kMostBytes));
+                fmt::format("the reason {}: expected one line of text, 1 to {} characters of UTF-8",
+                            reason.empty()                 ? "is empty"
+                            : defect                       ? "has " + *defect
+                            : characters > kMostCharacters ? "is too long"
+                                                           : "has control characters",
+                            kMostCharacters));
   }
   return reason;
 }

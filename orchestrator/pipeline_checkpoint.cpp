@@ -345,7 +345,11 @@ void Pipeline::load_evaluations(Decoder& from) {
 void Pipeline::fall_back() {
   const std::string damage = *std::exchange(champion_damage_, std::nullopt);
   if (!previous_) {
-    throw Error(ErrorKind::corrupt, damage + "; there is no previous version to serve instead");
+    throw Error(ErrorKind::corrupt,
+                damage +
+                    "; there is no previous version to serve instead: restore a backup "
+                    "(freshet workspace restore), or go through the log again in a new "
+                    "workspace (freshet run CONFIG --from-log W --workspace NEW)");
   }
   set_status(champion_->version, "quarantined");
   Decision receipt = new_decision(

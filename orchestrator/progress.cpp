@@ -2,9 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <cstdio>
-
 #include "orchestrator/summary.h"
+#include "orchestrator/terminal.h"
 
 namespace freshet {
 
@@ -26,16 +25,15 @@ double ProgressLine::seconds() const {
 
 void ProgressLine::show(const std::string& text) {
   if (terminal_) {
-    fmt::print(stderr, "\r\033[K{}", text);
+    say("\r\033[K{}", text);
   } else {
-    fmt::print(stderr, "{}\n", text);
+    say("{}\n", text);
   }
   line_open_ = terminal_;
-  std::fflush(stderr);
 }
 
 void ProgressLine::finish() {
-  if (line_open_) fmt::print(stderr, "\r\033[K");
+  if (line_open_) say("\r\033[K");
   line_open_ = false;
 }
 
@@ -57,7 +55,7 @@ void Progress::update(const Pipeline& pipeline, std::uint64_t head) {
 
 void Progress::decision(const Decision& decision) {
   line_.finish();
-  fmt::print(stderr, "{}\n", decision_line(decision));
+  say("{}\n", decision_line(decision));
 }
 
 void Progress::finish() { line_.finish(); }

@@ -30,11 +30,14 @@ json one_version(const Version& version, const std::vector<AliasRecord>& aliases
          {"status", version.status},
          {"created_row", version.created_row},
          {"created_time", time_json(version.created_time)},
-         {"aliases", json::array()}};
+         {"aliases", json::array()},
+         {"alias_revisions", json::object()}};
   for (const AliasRecord& alias : aliases) {
     if (alias.version != version.number) continue;
     j["aliases"].push_back(alias.alias);
-    j["revision"] = fmt::format("{}@{}", alias.version, alias.row);
+    const std::string revision = fmt::format("{}@{}", alias.version, alias.row);
+    j["alias_revisions"][alias.alias] = revision;
+    if (alias.alias == "champion" || !j.contains("revision")) j["revision"] = revision;
   }
   return j;
 }
@@ -121,8 +124,9 @@ std::string versions_text(const json& versions) {
                                  "recipe", "status", "since row", "alias");
   for (const json& v : versions) {
     std::string alias;
-    for (const json& name : v["aliases"]) alias += name.get<std::string>() + " ";
-    if (v.contains("revision")) alias += v["revision"].get<std::string>();
+    for (const auto& [name, revision] : v["alias_revisions"].items()) {
+      alias += fmt::format("{}{} {}", alias.empty() ? "" : ", ", name, revision.get<std::string>());
+    }
     text +=
         fmt::format("{:>7}  {:<8} {:<16} {:<12} {:>10}  {}\n", v["version"].get<int>(),
                     v["kind"].get<std::string>(), v["recipe"].get<std::string>(),

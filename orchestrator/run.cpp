@@ -16,6 +16,7 @@
 #include "orchestrator/disk_use.h"
 #include "orchestrator/progress.h"
 #include "orchestrator/summary.h"
+#include "orchestrator/terminal.h"
 #include "stream/demo_source.h"
 #include "stream/ingest.h"
 #include "stream/kafka_source.h"
@@ -23,6 +24,7 @@
 namespace freshet {
 
 std::atomic<bool> stop_requested = false;
+std::atomic<bool> answer_awaited = false;
 
 namespace {
 
@@ -76,7 +78,7 @@ class IngestThread {
     reading.group = kafka_group(config_.pipeline);
     reading.until_end = !options_.follow;
     if (!options_.follow) reading.give_up_after = kKafkaPatience;
-    reading.notice = [](const std::string& text) { fmt::print(stderr, "{}\n", text); };
+    reading.notice = [](const std::string& text) { say("{}\n", text); };
     const auto source = kafka_source(config_.kafka, config_.schema, log_.all_progress(), reading);
     pump(ingest, *source);
   }
@@ -167,7 +169,7 @@ void go_through(OpenPipeline& open, IngestThread& ingest, Progress& progress, Di
     const bool more = open.pipeline.advance(open.log->head(), 16);
     for (const Decision& decision : open.pipeline.take_news()) progress.decision(decision);
     progress.update(open.pipeline, open.log->head());
-    if (const auto warning = disk.news()) fmt::print(stderr, "warning: {}\n", *warning);
+    if (const auto warning = disk.news()) say("warning: {}\n", *warning);
     if (more) continue;
     if (ended) break;
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
@@ -180,6 +182,8 @@ int run(const RunOptions& options) {
   std::optional<PipelineConfig> file;
   if (!options.config_path.empty()) file = read_config(options.config_path);
   if (options.demo) file = parse_config(demo_config(), "demo config");
+  // Without a config nothing is made of a folder that is no workspace.
+  if (!file && options.from_log.empty()) Workspace::open(options.workspace, Workspace::Mode::read);
   Workspace workspace = Workspace::open(options.workspace, Workspace::Mode::own);
   if (!file && !options.from_log.empty()) copy_past(options, workspace);
   const std::string name = pipeline_name(workspace, file);
@@ -219,13 +223,12 @@ int run(const RunOptions& options) {
   progress.finish();
   if (ingest_failed) throw Error(ErrorKind::unavailable, ingest_error);
   if (stop_requested) {
-    fmt::print(stderr,
-               "stopped at log position {}, row {}: all is kept; the same command goes on from "
-               "here\n",
-               open.pipeline.position(), open.pipeline.rows());
+    say("stopped at log position {}, row {}: all is kept; the same command goes on from "
+        "here\n",
+        open.pipeline.position(), open.pipeline.rows());
   } else if (open.log->head() == head_before && open.log->ordinals() == records_before) {
-    fmt::print(stderr, "nothing new in the input: {}\n",
-               records_before == 0 ? "it holds no records" : "all of it was read before");
+    say("nothing new in the input: {}\n",
+        records_before == 0 ? "it holds no records" : "all of it was read before");
   }
   const double seconds = std::chrono::duration<double>(Clock::now() - started).count();
   const nlohmann::json summary = run_summary(open, workspace, seconds, rows_before);

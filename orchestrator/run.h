@@ -24,6 +24,8 @@ struct RunOptions {
 
 /// Set by a signal handler: the run stops at the next consistent point.
 extern std::atomic<bool> stop_requested;
+/// Set while an answer is waited for that may never come: a signal ends the program soon.
+extern std::atomic<bool> answer_awaited;
 
 /// `freshet run`: reads bounded inputs through the whole loop and prints a summary (JSON on stdout
 /// with `json`). Progress goes to stderr. Gives the exit code: 0, also when stopped by a signal.

@@ -74,8 +74,7 @@ class Verification {
             try {
               artifact_bytes_ += workspace.artifacts().get(sha256).size();
             } catch (const Error& error) {
-              if (error.kind() == ErrorKind::unavailable) throw;
-              throw Error(error.kind(),
+              throw Error(ErrorKind::corrupt,
                           fmt::format("{} (revision {}@{} of pipeline \"{}\")", error.what(),
                                       revision.version, revision.row, pipeline));
             }

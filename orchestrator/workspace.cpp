@@ -124,6 +124,10 @@ Workspace Workspace::open(const std::string& folder, Mode mode) {
   const std::string artifacts = folder + "/artifacts";
   if (mode == Mode::read) {
     std::error_code error;
+    if (fs::exists(folder, error) && !fs::is_directory(folder, error)) {
+      throw Error(ErrorKind::invalid,
+                  fmt::format("{}: found a file, expected a workspace's folder", folder));
+    }
     if (!fs::exists(registry, error)) {
       throw Error(
           ErrorKind::not_found,

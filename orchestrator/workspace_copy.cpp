@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -202,6 +203,15 @@ void remove_beside(const std::string& folder) {
   for (const fs::path& path : beside) fs::remove(path);
 }
 
+void refuse_inside(const std::string& from, const std::string& to) {
+  const fs::path outer = fs::weakly_canonical(fs::absolute(from));
+  const fs::path inner = fs::weakly_canonical(fs::absolute(to));
+  const auto [left, right] = std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end());
+  if (left != outer.end()) return;
+  throw Error(ErrorKind::invalid,
+              fmt::format("{}: is within {}, which is copied: give a folder elsewhere", to, from));
+}
+
 void refuse_damage(const std::string& from, const WorkspaceReport& report) {
   if (report.damage.empty()) return;
   std::string text = fmt::format("{}: is damaged, and was not copied:", from);
@@ -213,6 +223,7 @@ void refuse_damage(const std::string& from, const WorkspaceReport& report) {
 
 WorkspaceCopy copy_workspace(const std::string& from, const std::string& to) {
   Workspace::open(from, Workspace::Mode::read);
+  refuse_inside(from, to);
   PartFolder part(to, from);
   check_room(from, part.path());
   Copying copying(from, part.path());

@@ -15,12 +15,18 @@ CsvDecoder::CsvDecoder(const Schema& schema, bool labels_only, std::string input
     : decoder_(schema, labels_only), input_name_(std::move(input_name)) {}
 
 void CsvDecoder::refuse_header(const std::string& missing) const {
+  constexpr std::size_t kMostShown = 300;  // bytes
   const std::string nearest = nearest_name(missing, header_);
+  std::string has = fmt::format("{}", fmt::join(header_, ", "));
+  if (has.find('\r') != std::string::npos) {
+    has = "a carriage return within: lines end in LF or CRLF here, not in CR alone";
+  } else if (has.size() > kMostShown) {
+    has = fmt::format("{} columns, {} the first", header_.size(), quoted(header_.front()));
+  }
   throw Error(
       ErrorKind::invalid,
       fmt::format("{}: the header has no column `{}`{}; it has {}", display_name(input_name_),
-                  missing, nearest.empty() ? "" : fmt::format(" (nearest: `{}`)", nearest),
-                  fmt::join(header_, ", ")));
+                  missing, nearest.empty() ? "" : fmt::format(" (nearest: `{}`)", nearest), has));
 }
 
 void CsvDecoder::read_header(std::string_view header) {

@@ -359,7 +359,9 @@ Millis EventDecoder::decode_time(const std::string& name, TimeUnit unit, const C
   std::optional<Millis> time;
   if (unit == TimeUnit::rfc3339) {
     if (!typed || cell.kind == Cell::Kind::text) time = parse_time(text, schema_.time.utc_offset);
-    if (!time) bad("field `{}`: found {}, expected a time as RFC 3339 has it", name, found(cell));
+    if (!time)
+      bad("field `{}`: found {}, expected a time as RFC 3339 has it, in the years 1000 to 9999",
+          name, found(cell));
     return *time;
   }
   if (!typed || cell.kind == Cell::Kind::number) time = epoch_time(text, unit);

@@ -10,6 +10,7 @@
 #include "orchestrator/command_support.h"
 #include "orchestrator/demo_config.h"
 #include "orchestrator/run.h"
+#include "orchestrator/terminal.h"
 #include "orchestrator/workspace.h"
 #include "stream/error.h"
 #include "web/serve.h"
@@ -94,10 +95,9 @@ void add_demo(CLI::App& app, Command& chosen) {
   command->add_flag("--json", run_options->json, "With --exit: the summary as JSON on stdout");
   command->callback([=, &chosen] {
     chosen = [=] {
-      fmt::print(stderr,
-                 "A simulated card-fraud stream: two abrupt changes of the fraudsters' ways and a "
-                 "gradual one,\nlabels hours to days late. Workspace: {}\n\n",
-                 a->options.workspace);
+      say("A simulated card-fraud stream: two abrupt changes of the fraudsters' ways and a "
+          "gradual one,\nlabels hours to days late. Workspace: {}\n\n",
+          a->options.workspace);
       run_options->workspace = a->options.workspace;
       run_options->demo = true;
       if (*exit) return run(*run_options);
@@ -119,7 +119,7 @@ int add_token(const TokenArguments& a) {
   if (a.json) {
     fmt::print("{}\n", json{{"name", a.name}, {"role", a.role}, {"token", token}}.dump());
   } else {
-    fmt::print(stderr, "token \"{}\" may {}; it is shown this once:\n", a.name, a.role);
+    say("token \"{}\" may {}; it is shown this once:\n", a.name, a.role);
     fmt::print("{}\n", token);
   }
   return kDone;

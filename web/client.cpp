@@ -2,16 +2,20 @@
 
 #include <fmt/format.h>
 #include <httplib.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
+#include <condition_variable>
 #include <cstdlib>
 #include <filesystem>
+#include <mutex>
 #include <thread>
 #include <utility>
 
 #include "orchestrator/registry_json.h"
 #include "orchestrator/run.h"
+#include "orchestrator/terminal.h"
 #include "orchestrator/workspace.h"
 #include "stream/error.h"
 #include "web/token_store.h"
@@ -24,7 +28,8 @@ namespace {
 
 constexpr std::chrono::seconds kToConnect{10};
 constexpr std::chrono::minutes kToAnswer{10};  // a command waits for the segment under way
-constexpr int kMostTries = 60;                 // a second apart
+constexpr std::chrono::seconds kToSayWhat{5};
+constexpr int kMostTries = 60;  // a second apart
 
 std::string token_of(const std::string& workspace) {
   if (const char* token = std::getenv("FRESHET_TOKEN")) return token;
@@ -48,6 +53,33 @@ ErrorKind kind_of(int status) {
       return ErrorKind::unavailable;
   }
 }
+
+/// While one answer is waited for: after a few seconds says for what.
+class Waiting {
+ public:
+  explicit Waiting(const std::string& url) {
+    answer_awaited = true;
+    thread_ = std::jthread([this, url](const std::stop_token& stop) {
+      std::unique_lock lock(mutex_);
+      if (told_.wait_for(lock, stop, kToSayWhat, [] { return false; }) || stop.stop_requested()) {
+        return;
+      }
+      say("waiting for {}, which runs this workspace (Ctrl-C leaves it to do what was asked)\n",
+          url);
+    });
+  }
+  ~Waiting() {
+    answer_awaited = false;
+    ::alarm(0);
+  }
+  Waiting(const Waiting&) = delete;
+  Waiting& operator=(const Waiting&) = delete;
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable_any told_;
+  std::jthread thread_;  // last: stops before what it uses goes
+};
 
 class HttpOwner : public Owner {
  public:
@@ -131,7 +163,10 @@ class HttpOwner : public Owner {
   template <class Ask>
   httplib::Result answered(const Ask& ask) {
     for (int tries = 1;; ++tries) {
-      httplib::Result result = ask();
+      httplib::Result result = [&] {
+        const Waiting waiting(url_);
+        return ask();
+      }();
       if (!result) throw unreachable(result.error());
       if (result->status / 100 == 2) return result;
       if (result->status != 429 || tries == kMostTries || stop_requested) {

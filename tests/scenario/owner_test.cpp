@@ -33,6 +33,7 @@ class ServedWorkspace {
   }
   ~ServedWorkspace() { stop(); }
 
+  void signal(int number) { server_.signal(number); }
   Outcome stop() {
     server_.signal(SIGTERM);
     return server_.end();
@@ -163,6 +164,17 @@ TEST_F(CommandsBesideAServer, SayWhichEventIsBad) {
     EXPECT_EQ(field.code, 1);
     EXPECT_THAT(field.err, HasSubstr("-, lines 1 to 2: event 2: field `x`: found")) << workspace;
   }
+}
+
+TEST_F(CommandsBesideAServer, EndAtOneSignalWhereNoAnswerComes) {
+  ServedWorkspace server(scratch_->path("served"));
+  server.signal(SIGSTOP);
+  RunningProgram command("pipeline pause --reason waits -w " + scratch_->path("served"));
+  EXPECT_FALSE(command.ends_within(300));
+  command.signal(SIGINT);
+  EXPECT_TRUE(command.ends_within(10'000));
+  EXPECT_EQ(command.end().code, 130);
+  server.signal(SIGCONT);
 }
 
 TEST_F(CommandsBesideAServer, NeedTheToken) {
