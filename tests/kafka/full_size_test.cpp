@@ -234,7 +234,9 @@ TEST_F(FullSize, EachCommittedRecordIsInTheLogOnceAndAReplayOfItIsTheSame) {
   ASSERT_EQ(replay.code, 0) << replay.err;
   const json fingerprint = fingerprint_of(folder_.path("w"));
   EXPECT_EQ(fingerprint, fingerprint_of(undisturbed));
-  EXPECT_NE(freshet_program("registry history --json -w " + undisturbed).out, "");
+  const Outcome history = freshet_program("registry history -w " + undisturbed);
+  fmt::print("{}", history.out);
+  EXPECT_NE(history.out, "") << replay.out;
   fmt::print("replayed and compared after {:.1f} s\n", seconds_since(begin));
 }
 
