@@ -14,6 +14,7 @@
 #include "stream/csv_to_json.h"
 #include "stream/event_log.h"
 #include "stream/ingest.h"
+#include "stream/kafka_source.h"
 
 namespace freshet {
 
@@ -120,7 +121,7 @@ int stats(const EventArguments& a) {
   for (const SourceProgress& input : opened.log->all_progress()) {
     if (input.name.starts_with("kafka:")) {
       fmt::print("  {}: {} records, {} tombstones, next offset {}\n", input.name, input.records,
-                 input.header.empty() ? "0" : input.header, input.offset);
+                 kafka_tombstones(input), input.offset);
     } else {
       fmt::print("  {}: {} records, {} bytes\n", input.name, input.records, input.offset);
     }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <sstream>
 #include <utility>
 
 #include "stream/error.h"
@@ -28,7 +29,17 @@ PartitionReader::PartitionReader(KafkaPartition at, bool labels, const Schema& s
       progress_(progress),
       known_(known),
       heard_(Clock::now()) {
-  if (!progress_.header.empty()) tombstones_ = std::stoull(progress_.header);
+  std::istringstream header(progress_.header);
+  std::uint64_t tombstones = 0;
+  if (header >> tombstones) tombstones_ = tombstones;
+  if (Millis newest = 0; header >> newest) newest_ = newest;
+}
+
+SourceProgress PartitionReader::progress() const {
+  SourceProgress now = progress_;
+  now.header = std::to_string(tombstones_);
+  if (newest_ != Watermark::kNone) now.header += fmt::format(" {}", newest_);
+  return now;
 }
 
 bool PartitionReader::holds(Clock::time_point now, Millis idle_after) const {
@@ -110,7 +121,7 @@ void PartitionReader::take_record(KafkaMessage message) {
     return;
   }
   if (!message.has_value()) {
-    progress_.header = std::to_string(++tombstones_);
+    ++tombstones_;
     go_on_at(message.offset() + 1);
     return;
   }

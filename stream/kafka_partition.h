@@ -29,7 +29,7 @@ class PartitionReader {
   PartitionReader& operator=(const PartitionReader&) = delete;
 
   const KafkaPartition& at() const { return at_; }
-  const SourceProgress& progress() const { return progress_; }  ///< up to what was handed over
+  SourceProgress progress() const;  ///< up to what was handed over
   /// Whether `progress` says where to go on.
   bool known() const { return known_; }
   bool full() const { return head_.has_value(); }
@@ -41,7 +41,7 @@ class PartitionReader {
   /// Whether its next record is unknown, and may be earlier than the others'.
   bool holds(Clock::time_point now, Millis idle_after) const;
   /// To which event time it has come, if it counts: nullopt when it is finished, or has been silent
-  /// for `idle_after`; Watermark::kNone before its first record of this run.
+  /// for `idle_after`; Watermark::kNone before its first record.
   std::optional<Millis> reached(Clock::time_point now, Millis idle_after) const;
   /// Silence until now says nothing: nobody could be asked.
   void forgive(Clock::time_point now) { heard_ = now; }
@@ -67,7 +67,7 @@ class PartitionReader {
   const std::vector<std::string> fields_;  ///< of the envelope, beside the JSON value
   std::vector<std::string_view> values_;
   std::vector<std::string> own_;  ///< what `values_` views and the message has not as text
-  SourceProgress progress_;       ///< up to what was handed over
+  SourceProgress progress_;       ///< up to what was handed over, but for its header
   bool known_;
   std::uint64_t tombstones_ = 0;
   std::vector<KafkaMessage> waiting_;
@@ -80,7 +80,7 @@ class PartitionReader {
   bool finished_ = false;
   std::optional<std::int64_t> end_;  ///< `until_end`: where it ended at first; -1: unknown
   Clock::time_point heard_;
-  Millis newest_ = Watermark::kNone;  ///< event time handed over in this run
+  Millis newest_ = Watermark::kNone;  ///< event time handed over
 };
 
 }  // namespace freshet

@@ -78,9 +78,9 @@ class KafkaSource final : public Source {
       const PartitionReader& partition = *partitions_[i];
       const std::int64_t end = client_->known_end(i);
       if (!partition.known() || end < 0) continue;
-      const std::uint64_t next = partition.progress().offset;
-      state.parts.push_back(
-          {partition.progress().name, next, std::max(next, static_cast<std::uint64_t>(end))});
+      const SourceProgress progress = partition.progress();
+      const std::uint64_t next = progress.offset;
+      state.parts.push_back({progress.name, next, std::max(next, static_cast<std::uint64_t>(end))});
     }
     return state;
   }
@@ -300,6 +300,10 @@ std::string kafka_group(const std::string& pipeline) { return "freshet-" + pipel
 
 std::string kafka_progress_name(const std::string& topic, std::uint32_t partition) {
   return fmt::format("kafka:{}/{}", topic, partition);
+}
+
+std::uint64_t kafka_tombstones(const SourceProgress& progress) {
+  return progress.header.empty() ? 0 : std::stoull(progress.header);
 }
 
 }  // namespace freshet

@@ -29,7 +29,8 @@ struct KafkaReading {
 /// first time at `KafkaInput::start`: stored together with the records, offsets make each record
 /// come once, whatever dies when. Partitions are merged by event time: of their next records the
 /// earliest, events before labels; one that is at its end, or silent for `idle_after`, holds no
-/// other back. Records without a value (tombstones) are passed over, counted in `header`.
+/// other back. Records without a value (tombstones) are passed over, counted in `header`, beside
+/// the newest event time.
 ///
 /// `poll` waits for brokers that can't be reached; it throws Error{not_found} for a topic that is
 /// not there, Error{conflict} for offsets that are gone (naming them, and the command that accepts
@@ -44,5 +45,8 @@ std::string kafka_group(const std::string& pipeline);
 
 /// The name under which a partition's progress stands in the log: "kafka:tx/0".
 std::string kafka_progress_name(const std::string& topic, std::uint32_t partition);
+
+/// Records without a value that a partition's progress has passed over.
+std::uint64_t kafka_tombstones(const SourceProgress& progress);
 
 }  // namespace freshet

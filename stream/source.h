@@ -36,6 +36,7 @@ struct SourceProgress {
   std::uint64_t records = 0;  ///< records read, bad ones included
   std::string rolling_hash;   ///< of all records' bytes so far (sha256 chain; standard input)
   std::string header;         ///< CSV: the header line, needed to go on; Kafka: tombstones passed
+                              ///< and the newest event time, if any
 
   bool operator==(const SourceProgress&) const = default;
 };

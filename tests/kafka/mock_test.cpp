@@ -174,6 +174,19 @@ TEST_F(IdlePartition, ThatIsSilentIsAMarkerAndCountsAgainWhenItComesBack) {
   EXPECT_EQ(last(reading, 1).reached, (TimeReached{kBegin + 9 * kMinute, kBegin + 20 * kMinute}));
 }
 
+TEST_F(IdlePartition, HasComeAsFarAfterARestartAsBefore) {
+  produce_apart();
+  produce_behind();
+  {
+    Reading before(folder_.path("log"), strict(), idle_after(kMinute));
+    ASSERT_TRUE(before.follow([&] { return before.log().head() == 12; }));
+  }
+  Reading reading(folder_.path("log"), strict(), idle_after(kMinute));
+  Producer(address()).send("t", {{1, numbered(1, 2, kBegin + 8 * kMinute)}});
+  ASSERT_TRUE(reading.follow([&] { return reading.log().head() == 13; }));
+  EXPECT_EQ(last(reading, 1).reached, (TimeReached{kBegin + 8 * kMinute, kBegin + 9 * kMinute}));
+}
+
 TEST_F(IdlePartition, ThatHasEndedIsAMarkerToo) {
   produce_apart();
   Reading reading(folder_.path("log"), strict(), idle_after(kMinute));
