@@ -8,7 +8,7 @@
 #include <iterator>
 #include <string>
 
-#include "tests/stream/error_of.h"
+#include "tests/support/error_of.h"
 
 namespace freshet {
 

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "stream/open_source.h"
-#include "tests/stream/error_of.h"
+#include "tests/support/error_of.h"
 
 namespace freshet {
 
