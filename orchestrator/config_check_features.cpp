@@ -10,6 +10,10 @@ namespace {
 
 using Place = ConfigPlace;
 
+constexpr std::uint32_t kMostInputs = 65'536;
+// 0.4 GB each for weights, gradient and the optimizer's two moments.
+constexpr std::size_t kMostParameters = 100'000'000;
+
 bool fits(Encoding encoding, FieldKind kind) {
   const bool words = kind == FieldKind::category || kind == FieldKind::text;
   switch (encoding) {
@@ -47,6 +51,12 @@ void check_encoding(const FeatureSpec& feature, const Place& place, ConfigProble
   if (hashes && feature.buckets < 2) {
     problems.consequence(place.key("buckets"),
                          fmt::format("found {}, expected 2 or more", feature.buckets));
+  }
+  if (feature.encoding == Encoding::hash && feature.buckets > kMostInputs) {
+    problems.consequence(place.key("buckets"),
+                         fmt::format("found {}, expected at most {} with \"hash\": each is an "
+                                     "input of the network; \"embedding\" takes more",
+                                     feature.buckets, kMostInputs));
   }
   if (!hashes && feature.buckets != 0) {
     problems.consequence(place.key("buckets"), "expected only with \"hash\" or \"embedding\"");
@@ -123,6 +133,21 @@ void check_list(const Schema& schema, const std::vector<FeatureSpec>& features, 
   }
 }
 
+void check_sizes(const PipelineConfig& config, ConfigProblems& problems) {
+  for (std::size_t i = 0; i < config.learners.size(); ++i) {
+    const Recipe& recipe = config.learners[i];
+    const FeatureSet features(config.schema,
+                              recipe.features.empty() ? config.features : recipe.features);
+    const std::size_t count = parameter_count(
+        {config.schema.task, answer_width(config.schema), features.layout(), recipe.network});
+    if (count <= kMostParameters) continue;
+    problems.consequence(Place::at("learners", i, "network"),
+                         fmt::format("with these features it has {} million parameters, expected "
+                                     "at most {}: fewer or smaller layers, buckets or dims",
+                                     count / 1'000'000, kMostParameters / 1'000'000));
+  }
+}
+
 }  // namespace
 
 void check_features(const PipelineConfig& config, ConfigProblems& problems) {
@@ -136,6 +161,7 @@ void check_features(const PipelineConfig& config, ConfigProblems& problems) {
     check_list(config.schema, config.learners[i].features, Place::at("learners", i, "features"),
                problems);
   }
+  if (problems.empty()) check_sizes(config, problems);
 }
 
 }  // namespace freshet

@@ -265,7 +265,8 @@ void describe_feature(V& v, FeatureSpec& feature) {
   v.key("values", List{feature.values, [](std::string& value) { return Text{value}; }},
         "one_hot: the values that have a place of their own; any other shares one");
   v.derived("buckets", Count<std::uint32_t>{feature.buckets, 0, 1U << 24U},
-            "hash, embedding: how many buckets values are hashed to; default: 256");
+            "hash, embedding: how many buckets values are hashed to, with hash at most 65536; "
+            "default: 256");
   v.derived("dim", Count<std::uint32_t>{feature.dim, 0, 1024},
             "embedding: weights a bucket; default: 4");
   for (const char* name : {"agg", "of", "by", "window", "where", "empty", "include_self"}) {

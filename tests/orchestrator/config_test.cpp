@@ -10,51 +10,13 @@
 #include <nlohmann/json.hpp>
 
 #include "stream/error.h"
+#include "tests/orchestrator/config_text.h"
 
 namespace freshet {
 namespace {
 
-using nlohmann::json;
 using ::testing::HasSubstr;
 using ::testing::Not;
-
-json minimal() {
-  return json::parse(R"({
-    "pipeline": "p", "task": "binary",
-    "stream": {
-      "event": {"time": "ts", "fields": {"amount": "number", "terminal": "category"}},
-      "label": {"field": "y"}
-    }
-  })");
-}
-
-json later() {
-  json config = minimal();
-  config["stream"]["event"]["id"] = "id";
-  config["stream"]["label"].update({{"known", "later"}, {"wait", "7d"}, {"default", 0}});
-  return config;
-}
-
-PipelineConfig parse(const json& config) { return parse_config(config.dump(), "c.json"); }
-
-/// What is wrong with a config; empty if nothing is.
-std::string problems(const std::string& text) {
-  try {
-    parse_config(text, "c.json");
-    return "";
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), ErrorKind::invalid);
-    return error.what();
-  }
-}
-
-std::string problems(const json& config) { return problems(config.dump()); }
-
-/// `minimal()` or another config with the value at a JSON pointer set.
-json with(json config, const std::string& pointer, const json& value) {
-  config[json::json_pointer(pointer)] = value;
-  return config;
-}
 
 std::string source_folder() { return FRESHET_SOURCE; }
 
@@ -247,6 +209,12 @@ TEST(Config, ContradictionsAreRefused) {
           "features[0].values");
   refused(minimal(), "/features", R"([{"name": "amount"}, {"name": "amount"}])",
           "features[1].name");
+  refused(minimal(), "/features", R"([{"name": "terminal", "encode": "hash", "buckets": 70000}])",
+          "features[0].buckets");
+  refused(minimal(), "/learners",
+          R"([{"name": "a", "network": {"kind": "mlp", "hidden": [8192, 8192, 8192]}}])",
+          "learners[0].network");
+  refused(minimal(), "/stream/event/id", R"("y")", "stream.label.field");
   refused(minimal(), "/learners", R"([{"name": "a"}, {"name": "a"}])", "learners[1].name");
   refused(minimal(), "/learners", R"([{"name": "a", "train": {"momentum": 0.9}}])",
           "learners[0].train.momentum");
@@ -282,80 +250,6 @@ TEST(Config, TriggersMayBeSwitchedOff) {
   EXPECT_TRUE(config.retrain.when.empty());
   EXPECT_TRUE(config.retrain.actions.empty());
   EXPECT_EQ(parse_config(write_config(config), "again"), config);
-}
-
-json kafka() {
-  json config = minimal();
-  config["stream"]["source"] = json::parse(
-      R"({"kind": "kafka", "bootstrap": "a:9092", "topic": "tx",
-          "partitions": [0, 2], "start": {"offsets": {"0": 7}}, "idle_after": "5s",
-          "kafka": {"sasl.username": "me", "sasl.password": {"env": "P"}}})");
-  return config;
-}
-
-TEST(Config, AKafkaSourceIsReadAndWritten) {
-  const PipelineConfig config = parse(kafka());
-  EXPECT_EQ(config.kafka.partitions, (std::vector<std::uint32_t>{0, 2}));
-  EXPECT_EQ(config.kafka.start.offsets, (std::vector<KafkaOffset>{{"0", 7}}));
-  EXPECT_EQ(config.kafka.idle_after, 5000);
-  EXPECT_EQ(config.kafka.settings.at(0),
-            (KafkaSetting{"sasl.password", "P", KafkaSetting::From::environment}));
-  EXPECT_EQ(parse_config(write_config(config), "again"), config);
-  for (const char* start : {R"("latest")", R"({"time": "2024-01-01T00:00:00Z"})"}) {
-    const PipelineConfig other = parse(with(kafka(), "/stream/source/start", json::parse(start)));
-    EXPECT_EQ(parse_config(write_config(other), "again"), other);
-  }
-  EXPECT_THAT(write_config(parse(minimal())), Not(HasSubstr("bootstrap")));
-}
-
-TEST(Config, WhatCannotBeReadFromKafkaIsNamed) {
-  json config = kafka();
-  config["stream"]["source"]["kafka"] = {{"sasl.password", "hunter2"},
-                                         {"auto.offset.reset", "latest"}};
-  config["stream"]["source"]["topic"] = "a b";
-  config["stream"]["source"]["start"] = {{"offsets", {{"first", 1}}}};
-  config["stream"]["source"]["label_topic"] = "labels";
-  config["stream"]["source"].erase("bootstrap");
-  const std::string found = problems(config);
-  EXPECT_THAT(found, AllOf(HasSubstr("kafka.sasl.password: is a secret"),
-                           HasSubstr("kafka.auto.offset.reset: is Freshet's own"),
-                           HasSubstr("source.topic: found \"a b\""),
-                           HasSubstr("expected a partition's number"),
-                           HasSubstr("label_topic: expected only with stream.label.known"),
-                           HasSubstr("source.bootstrap: found none")));
-  EXPECT_THAT(found, Not(HasSubstr("hunter2")));
-  EXPECT_THAT(problems(with(minimal(), "/stream/source", {{"topic", "t"}})),
-              HasSubstr("stream.source.topic: expected only with kind \"kafka\""));
-}
-
-TEST(Config, AGroupSharesAllPartitions) {
-  json config = kafka();
-  config["stream"]["source"]["group"] = "team";
-  EXPECT_THAT(problems(config), HasSubstr("source.group: expected only with partitions \"all\""));
-  config["stream"]["source"]["partitions"] = "all";
-  const PipelineConfig read = parse(config);
-  EXPECT_EQ(read.kafka.group, "team");
-  EXPECT_EQ(parse_config(write_config(read), "again"), read);
-}
-
-TEST(Config, ASinkIsReadAndWritten) {
-  const json sink = json::parse(
-      R"({"bootstrap": "a:9092", "decisions": "d", "kafka": {"sasl.password": {"file": "/p"}}})");
-  const PipelineConfig config = parse(with(minimal(), "/sink", sink));
-  ASSERT_TRUE(config.sink.has_value());
-  EXPECT_EQ(config.sink->decisions, "d");
-  EXPECT_EQ(config.sink->predictions, "");
-  EXPECT_EQ(parse_config(write_config(config), "again"), config);
-  EXPECT_THAT(write_config(parse(minimal())), Not(HasSubstr("sink")));
-  json wrong = sink;
-  wrong["kafka"] = {{"sasl.password", "hunter2"}, {"enable.idempotence", "false"}};
-  wrong["predictions"] = "d";
-  EXPECT_THAT(problems(with(minimal(), "/sink", wrong)),
-              AllOf(HasSubstr("sink.kafka.sasl.password: is a secret"), Not(HasSubstr("hunter2")),
-                    HasSubstr("sink.kafka.enable.idempotence: is Freshet's own"),
-                    HasSubstr("sink.predictions: expected another topic")));
-  EXPECT_THAT(problems(with(minimal(), "/sink", {{"bootstrap", "a:9092"}})),
-              HasSubstr("expected the topic `decisions`, or `predictions`, or both"));
 }
 
 TEST(Config, WhatIsWrittenReadsBackToAnEqualConfig) {
