@@ -4,6 +4,8 @@
 #include <optional>
 #include <span>
 
+#include "stream/erasure.h"
+
 namespace freshet {
 
 Asker::Asker(const PipelineConfig& config, const EventLog& log, RowStore& store)
@@ -35,6 +37,19 @@ void Asker::add_features(const Recipe& recipe, std::uint64_t first) {
   make_room();
 }
 
+std::vector<std::uint64_t> Asker::erase(std::span<const std::uint64_t> positions) {
+  log_.forget();
+  batch_.reset();
+  const auto vectors_of = [&](Millis time) {
+    const Event erased = erased_event(config_.schema, time);
+    for (std::size_t i = 0; i < features_.size(); ++i) features_[i].ask(erased, vectors_[i]);
+    return std::span<const std::span<const float>>(columns_);
+  };
+  const std::vector<std::uint64_t> questions = store_.rewrite(positions, vectors_of);
+  for (const std::uint64_t question : questions) join_.give_up(question);
+  return questions;
+}
+
 bool Asker::next(std::uint64_t head, Segment& segment) {
   begin(segment);
   const std::uint64_t from = position_;
@@ -44,11 +59,13 @@ bool Asker::next(std::uint64_t head, Segment& segment) {
     within_record_ = complete && position_ == at;
     if (complete) break;
   }
+  // What an erasure settled waits for the next record too: this segment would be thrown away.
+  if (position_ == from && segment.rows.empty()) return false;
   while (auto settled = join_.next_settled()) segment.settled.push_back(*settled);
   segment.end_position = position_;
   segment.end_bytes = bytes_;
   segment.watermark = watermark_.value();
-  return position_ != from || !segment.rows.empty();
+  return true;
 }
 
 void Asker::begin(Segment& segment) {

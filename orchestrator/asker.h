@@ -43,6 +43,10 @@ class Asker {
   /// throws, with nothing changed.
   void add_features(const Recipe& recipe, std::uint64_t first);
 
+  /// The vectors of the questions at `positions` (ascending) become those of events without
+  /// fields; a question that is still open is given up. Gives the questions.
+  std::vector<std::uint64_t> erase(std::span<const std::uint64_t> positions);
+
   void save(Encoder& to) const;
   void load(Decoder& from);
   /// What the feature sets have seen, but for the pipeline's own, which is part of `save`. The

@@ -10,8 +10,11 @@
 #include "orchestrator/cli.h"
 #include "orchestrator/command_support.h"
 #include "orchestrator/open_pipeline.h"
+#include "orchestrator/registry_json.h"
 #include "orchestrator/run.h"
+#include "orchestrator/summary.h"
 #include "stream/csv_to_json.h"
+#include "stream/erasure.h"
 #include "stream/event_log.h"
 #include "stream/ingest.h"
 #include "stream/kafka_source.h"
@@ -33,6 +36,7 @@ struct EventArguments {
   std::uint64_t to = 0;
   std::string reason;
   InputSpec::Format format = InputSpec::detect;
+  std::string key;  ///< FIELD=VALUE, or an id
 };
 
 std::shared_ptr<EventArguments> add_arguments(CLI::App& command, bool steers) {
@@ -161,6 +165,43 @@ int accept_loss(const EventArguments& a) {
   return kDone;
 }
 
+std::vector<Decision> erase_by(const EventArguments& a, const FindOwner& find_owner) {
+  if (const auto owner = find_owner(a.owner)) {
+    const std::string name =
+        choose_pipeline(read_workspace(a.owner.workspace).registry(), a.pipeline);
+    return owner->erase(name, a.key, a.reason);
+  }
+  Workspace workspace = Workspace::open(a.owner.workspace, Workspace::Mode::own);
+  const std::string name = choose_pipeline(workspace.registry(), a.pipeline);
+  parse_erasure_key(a.key, recorded_config(workspace.registry(), name).schema);
+  OpenPipeline open(workspace, name, std::nullopt, {});
+  return open.erase(workspace, a.key, a.reason);
+}
+
+int erase(const EventArguments& a, const FindOwner& find_owner) {
+  const std::vector<Decision> decisions = erase_by(a, find_owner);
+  if (decisions.empty()) {
+    fmt::print("{}\n", a.json ? "null"
+                              : "no event, label or refused record in the log matches the key; "
+                                "nothing was recorded");
+    return kNegative;
+  }
+  const Decision& decision = decisions.back();
+  if (a.json) {
+    fmt::print("{}\n", json_text(decision_json(decision)));
+    return kDone;
+  }
+  const json figures = json::parse(decision.figures);
+  fmt::print(
+      "{}\nerased {} events, which are in {} labeled rows, with {} records in the log and {} "
+      "that were refused; backups still hold them, and weights learned from them stay until "
+      "they are retrained\n",
+      decision_line(decision), figures["events"].get<std::uint64_t>(),
+      figures["rows"].get<std::uint64_t>(), figures["records"].get<std::uint64_t>(),
+      figures["refused_records"].get<std::uint64_t>());
+  return kDone;
+}
+
 int dead_letters(const EventArguments& a) {
   const Opened opened(a);
   const auto letters =
@@ -265,6 +306,24 @@ int append(const EventArguments& a, const FindOwner& find_owner) {
   return kDone;
 }
 
+void add_erase(CLI::App& events, Command& chosen, const FindOwner& find_owner) {
+  auto* sub = events.add_subcommand(
+      "erase",
+      "Erases a person's events from log and rows, for good: their ids and fields go, their place, "
+      "time and label stay. A decision; exit code 3 if nothing matches. Backups are not touched: "
+      "make new ones and delete the old. Weights that learned from the events stay until they are "
+      "retrained, as do answers and hashes of ids, which keep the events from coming back. Records "
+      "that come later are new: erase them again");
+  const auto a = add_arguments(*sub, true);
+  sub->add_option("--key", a->key,
+                  "FIELD=VALUE: the events with this value, and all records with their ids; VALUE "
+                  "alone: an event's id")
+      ->required();
+  sub->add_option("--reason", a->reason, "Why, for the record, which stays: name no person here")
+      ->required();
+  sub->callback([=, &chosen] { chosen = [=] { return erase(*a, find_owner); }; });
+}
+
 }  // namespace
 
 void add_event_commands(CLI::App& app, Command& chosen, const FindOwner& find_owner) {
@@ -296,6 +355,7 @@ void add_event_commands(CLI::App& app, Command& chosen, const FindOwner& find_ow
       ->required()
       ->check(CLI::Range(std::int64_t{0}, std::numeric_limits<std::int64_t>::max()));
   loss_sub->add_option("--reason", loss_args->reason, "Why that is right; it is kept")->required();
+  add_erase(*events, chosen, find_owner);
   const auto [append_sub, append_args] = add(
       "append", "Adds events to the log: a running server's, or without running the pipeline",
       [find_owner](const EventArguments& a) { return append(a, find_owner); }, true);

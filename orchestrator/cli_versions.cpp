@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <memory>
@@ -37,22 +38,34 @@ int reproduce(const VersionArguments& a) {
   const std::string sha256 = sha256_hex(made.artifact);
   const std::string& recorded = revision.recorded();
   const bool differs = !recorded.empty() && recorded != sha256;
+  const StoredRevision::ErasedRows erased = revision.erased_rows();
+  const bool partial = !erased.decisions.empty();
   if (a.json) {
     const json j{{"revision", revision.text()},
                  {"sha256", sha256},
                  {"recorded", recorded.empty() ? json() : json(recorded)},
                  {"same", recorded.empty() ? json() : json(!differs)},
                  {"learned_end", made.learned_end},
+                 {"partial", partial},
+                 {"erased_rows", erased.rows},
                  {"from", made.from}};
     fmt::print("{}\n", j.dump(2));
   } else {
     fmt::print("{} made from {}\nmade      {}\nrecorded  {}\n{}\n", revision.text(), made.from,
                sha256, recorded.empty() ? "nothing at this row" : recorded,
-               recorded.empty() ? "nothing to compare with"
-               : differs        ? "they differ: another build or processor profile, or damage"
-                                : "the same, bit for bit");
+               recorded.empty()     ? "nothing to compare with"
+               : differs && partial ? "they differ, as they must: it can be made again in part only"
+               : differs            ? "they differ: another build or processor profile, or damage"
+                                    : "the same, bit for bit");
   }
-  return differs ? kNegative : kDone;
+  if (partial && !a.json) {
+    fmt::print(
+        "partial: {} of the rows below {} were erased (decision{} {}), and what it learned "
+        "of them cannot be learned again\n",
+        erased.rows, revision.row(), erased.decisions.size() > 1 ? "s" : "",
+        fmt::join(erased.decisions, ", "));
+  }
+  return differs && !partial ? kNegative : kDone;
 }
 
 int diff(const VersionArguments& a) {
@@ -130,7 +143,8 @@ void add_version_commands(CLI::App& registry, Command& chosen) {
   const auto [reproduce_sub, reproduce_args] =
       add("reproduce",
           "Makes a version's weights again from its lineage and compares them with what is "
-          "recorded; exit code 3 if they differ",
+          "recorded; exit code 3 if they differ, but for those that learned from events that were "
+          "erased: they can be made again in part only",
           reproduce);
   reproduce_sub
       ->add_option("revision", reproduce_args->revision,

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "registry/registry.h"
+#include "stream/erasure.h"
 
 namespace freshet {
 
@@ -24,6 +25,8 @@ class Journal {
   virtual void forget(std::uint64_t position, std::uint64_t question, std::uint64_t row) = 0;
   /// Questions below it are answered and the sink has acknowledged their answers.
   virtual std::uint64_t published() = 0;
+  /// A person's data go from the log, for good on return; doing so again changes nothing.
+  virtual void erase(const Erasure& erasure, const Schema& schema, const VectorOf& vector_of) = 0;
   /// Takes an artifact, to be stored with the next commit; gives its sha256.
   virtual std::string put_artifact(const std::string& bytes) = 0;
   /// Throws Error{corrupt} or Error{not_found}.

@@ -8,6 +8,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "orchestrator/erasure_json.h"
 #include "orchestrator/feature_sets.h"
 #include "orchestrator/terminal.h"
 #include "registry/registry.h"
@@ -16,6 +17,8 @@
 namespace freshet {
 
 namespace {
+
+constexpr std::size_t kSegments = 16;
 
 /// The applied configs, oldest first: what each took the place of, and itself.
 struct AppliedConfig {
@@ -76,6 +79,11 @@ PipelineConfig choose_config(Workspace& workspace, const std::string& name,
   throw Error(ErrorKind::conflict, message);
 }
 
+bool any_erases(const std::vector<CommandRecord>& commands) {
+  return std::any_of(commands.begin(), commands.end(),
+                     [](const CommandRecord& command) { return command.kind == "erase"; });
+}
+
 PipelineConfig starting_config(const Workspace& workspace, const std::string& name) {
   const auto lock = workspace.use_registry();
   return first_config(workspace.registry(), name);
@@ -127,6 +135,13 @@ OpenPipeline::OpenPipeline(Workspace& workspace, const std::string& name,
                             "log that begins at position {} (stream.keep): restore a backup",
                             workspace.rows_path(name), log->begin()));
   }
+  if (rows_lost && any_erases(commands)) {
+    throw Error(ErrorKind::corrupt,
+                fmt::format("{} does not reach its checkpoint, and cannot be derived again as it "
+                            "was from a log from which events were erased: restore a backup, then "
+                            "erase them there",
+                            workspace.rows_path(name)));
+  }
   if (rows_lost) {
     say("{} does not reach its checkpoint: all is derived from the log again\n",
         workspace.rows_path(name));
@@ -146,6 +161,13 @@ OpenPipeline::OpenPipeline(Workspace& workspace, const std::string& name,
   store->cut(checkpoint->questions, checkpoint->row);
   pipeline.load(*checkpoint);
   pipeline.replay(std::move(commands));
+  // A command that was under way comes first: an erasure must not run beside who reads the log to
+  // know the ids in it.
+  pipeline.advance(checkpoint->position, 1);
+}
+
+bool was_erased_from(const Registry& registry, const std::string& name) {
+  return any_erases(registry.commands(name));
 }
 
 std::string checked_reason(const std::string& text) {
@@ -210,6 +232,38 @@ void OpenPipeline::command(Workspace& workspace, CommandRecord record,
     const auto lock = workspace.use_registry();
     workspace.registry().set_config(config.pipeline, write_config(pipeline.config()));
   }
+}
+
+// Recorded first: whatever dies from then on, the command is found and done again at the checkpoint
+// before it.
+std::vector<Decision> OpenPipeline::erase(Workspace& workspace, const std::string& key,
+                                          const std::string& reason) {
+  CommandRecord record;
+  record.kind = "erase";
+  record.reason = checked_reason(reason);
+  const ErasureKey what = parse_erasure_key(key, config.schema);
+  const std::uint64_t head = log->head();
+  while (pipeline.advance(head, kSegments)) {
+  }
+  pipeline.drain();
+  pipeline.checkpoint();
+  journal.settle();
+  record.position = pipeline.position();
+  const auto whole_log = EventLog::open_reader(workspace.log_path(config.pipeline));
+  const Erasure erasure = find_erasure(*whole_log, config.schema, what, record.position);
+  if (erasure.empty()) return {};
+  record.arguments = erasure_arguments(erasure);
+  record.wall_time = wall_clock_text();
+  {
+    const auto lock = workspace.use_registry();
+    record.sequence = workspace.registry().commands(config.pipeline).size() + 1;
+    workspace.registry().add_command(config.pipeline, record);
+  }
+  pipeline.apply(record);
+  std::vector<Decision> decided{pipeline.news().back()};
+  pipeline.checkpoint();
+  journal.settle();
+  return decided;
 }
 
 void OpenPipeline::apply_config(Workspace& workspace, const PipelineConfig& next,

@@ -42,6 +42,12 @@ class OpenPipeline {
   /// or naming what cannot change in a workspace and how to go on; nothing has changed then.
   void apply_config(Workspace& workspace, const PipelineConfig& next, const std::string& reason);
 
+  /// Goes through the log as it stands, then erases from it and the rows what `key` tells (see
+  /// parse_erasure_key), as such a command; gives its decision, none when nothing matches: nothing
+  /// was recorded then.
+  std::vector<Decision> erase(Workspace& workspace, const std::string& key,
+                              const std::string& reason);
+
   const PipelineConfig config;          ///< the newest one recorded; pipeline.config() is in force
   const PipelineConfig first;           ///< what it began with: what its rows are made of
   const std::unique_ptr<EventLog> log;  ///< the writer
@@ -51,6 +57,9 @@ class OpenPipeline {
   WorkspaceJournal journal;
   Pipeline pipeline;
 };
+
+/// Whether events were erased from a pipeline's log: it no longer tells how all of it came to be.
+bool was_erased_from(const Registry& registry, const std::string& name);
 
 /// The config that a pipeline began with, before any was applied.
 PipelineConfig first_config(const Registry& registry, const std::string& name);

@@ -25,6 +25,9 @@ class Owner {
   /// Puts another config (JSON) in force; gives its decisions.
   virtual std::vector<Decision> apply(const std::string& pipeline, const std::string& config,
                                       const std::string& reason) = 0;
+  /// Erases a person's data, as OpenPipeline::erase; no decisions when nothing matches.
+  virtual std::vector<Decision> erase(const std::string& pipeline, const std::string& key,
+                                      const std::string& reason) = 0;
   /// Appends JSON lines, durable on return. Waits while there is no room.
   virtual void append(const std::string& pipeline, const std::string& lines) = 0;
   /// The champion's answers to events (JSON objects, each on one line), in their order; see

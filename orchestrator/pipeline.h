@@ -80,6 +80,9 @@ class Pipeline {
   /// of one that is gone stops (the champion's: once another version serves and its probation is
   /// over). Throws Error{conflict} naming what would need a new workspace.
   void apply_config(const PipelineConfig& next, const std::string& reason);
+  /// A person's data go from the log, the rows and what learners replay; open questions of theirs
+  /// are given up. Positions must be below this one.
+  void erase(const Erasure& erasure, const std::string& reason);
 
   /// In force now; `apply` changes it.
   const PipelineConfig& config() const { return config_; }
@@ -113,6 +116,7 @@ class Pipeline {
   bool holding() const { return holding_; }
   /// Decisions made since the last call, for progress lines.
   std::vector<Decision> take_news();
+  const std::vector<Decision>& news() const { return news_; }
 
  private:
   // pipeline_commands.cpp: recorded commands.
@@ -176,6 +180,9 @@ class Pipeline {
   void retire(std::size_t learner);
   bool in_force(const Recipe& recipe) const;
   std::size_t recipe_index(const std::string& name) const;
+
+  // pipeline_erase.cpp: a person's data.
+  void forget_learned_rows();
 
   // pipeline_retention.cpp: what stream.keep lets go.
   void add_mark();

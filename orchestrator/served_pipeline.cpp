@@ -122,6 +122,10 @@ std::vector<Decision> ServedPipeline::apply(const PipelineConfig& config, const 
   });
 }
 
+std::vector<Decision> ServedPipeline::erase(const std::string& key, const std::string& reason) {
+  return on_pipeline_thread([=, this] { return open_->erase(workspace_, key, reason); });
+}
+
 std::shared_ptr<const PipelineView> ServedPipeline::view() const {
   const std::lock_guard lock(mutex_);
   return view_;

@@ -83,6 +83,9 @@ class ServedPipeline {
   std::vector<Decision> apply(const PipelineConfig& config, const std::string& reason,
                               const std::optional<std::string>& expected_hash = std::nullopt);
 
+  /// As OpenPipeline::erase; no decisions when nothing matches.
+  std::vector<Decision> erase(const std::string& key, const std::string& reason);
+
   /// How it stands, at most 0.15 s old.
   std::shared_ptr<const PipelineView> view() const;
   std::optional<std::string> failure() const;

@@ -11,8 +11,10 @@
 #include <utility>
 
 #include "orchestrator/command_support.h"
+#include "orchestrator/erasure_json.h"
 #include "orchestrator/feature_sets.h"
 #include "orchestrator/registry_json.h"
+#include "orchestrator/settled_rows.h"
 #include "stream/error.h"
 #include "stream/sha256.h"
 #include "stream/whole_file.h"
@@ -67,6 +69,31 @@ ReproducedRevision StoredRevision::reproduce(bool anchors) {
       [this](std::uint64_t v) { return workspace_.registry().revisions(pipeline_, v); },
       [this](const std::string& sha256) { return workspace_.artifacts().get(sha256); }};
   return Reproduction(config_, *store_, history).revision(version_.number, row_, anchors);
+}
+
+// Each erase command made one such decision, in their order.
+StoredRevision::ErasedRows StoredRevision::erased_rows() {
+  ErasedRows erased;
+  std::vector<CommandRecord> commands = workspace_.registry().commands(pipeline_);
+  std::erase_if(commands, [](const CommandRecord& command) { return command.kind != "erase"; });
+  std::vector<std::uint64_t> questions;
+  std::size_t next = 0;
+  for (const Decision& decision : workspace_.registry().decisions(pipeline_)) {
+    if (decision.kind != "erased" || next == commands.size()) continue;
+    const CommandRecord& command = commands[next++];
+    const json first = json::parse(decision.figures).at("first_row");
+    if (first.is_null() || first.get<std::uint64_t>() >= row_) continue;
+    erased.decisions.push_back(decision.sequence);
+    for (const std::uint64_t position : parse_erasure(command.arguments).positions()) {
+      const std::uint64_t question = first_question_at(*store_, store_->questions(), position);
+      const bool is_asked =
+          question < store_->questions() && store_->position(question) == position;
+      if (is_asked) questions.push_back(question);
+    }
+  }
+  std::sort(questions.begin(), questions.end());
+  erased.rows = rows_of(*store_, questions, std::min(row_, store_->rows())).size();
+  return erased;
 }
 
 std::string StoredRevision::weights() {

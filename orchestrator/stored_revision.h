@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -28,6 +30,12 @@ class StoredRevision {
 
   /// As Reproduction::revision.
   ReproducedRevision reproduce(bool anchors);
+  /// How many of the rows below its own were erased: what it learned of them is gone.
+  struct ErasedRows {
+    std::uint64_t rows = 0;
+    std::vector<std::uint64_t> decisions;  ///< their numbers
+  };
+  ErasedRows erased_rows();
   /// The recorded weights, made again where there are none.
   std::string weights();
   /// How it was made and what it expects, for those who use the weights elsewhere.

@@ -9,6 +9,7 @@
 #include <system_error>
 
 #include "orchestrator/command_support.h"
+#include "orchestrator/open_pipeline.h"
 #include "orchestrator/outbox_mark.h"
 #include "orchestrator/pipeline.h"
 #include "registry/backtest_store.h"
@@ -103,6 +104,7 @@ class Verification {
   void pipeline(const Registry* registry, const std::string& name) {
     PipelineReach reach;
     reach.pipeline = name;
+    erased_ = false;
     // The checkpoint first: log and rows only grow.
     const bool checkpointed = registry != nullptr && look_at_checkpoint(*registry, reach);
     const std::string place = "pipelines/" + name;
@@ -153,6 +155,7 @@ class Verification {
     attempt("registry.db", kRestore, [&] {
       const auto checkpoint = registry.checkpoint(reach.pipeline);
       const PipelineConfig config = recorded_config(registry, reach.pipeline);
+      erased_ = was_erased_from(registry, reach.pipeline);
       if (!checkpoint) return;
       found = true;
       reach.position = checkpoint->position;
@@ -176,7 +179,7 @@ class Verification {
       }
       part(file, fmt::format("positions [{}, {}), {} inputs", log->begin(), reach.head,
                              log->all_progress().size()));
-      derivable_ = log->begin() == 0;
+      derivable_ = log->begin() == 0 && !erased_;
     });
   }
 
@@ -217,6 +220,7 @@ class Verification {
   const std::string folder_;
   std::set<std::string> seen_;  ///< artifacts
   std::uint64_t artifact_bytes_ = 0;
+  bool erased_ = false;      ///< events, from its log
   bool derivable_ = false;   ///< the pipeline's log is whole
   bool being_made_ = false;  ///< a pipeline's owner may just be starting: its files may be empty
 };

@@ -58,6 +58,17 @@ std::uint64_t WorkspaceJournal::published() {
   return read_outbox_mark(workspace_.outbox_path(pipeline_)).predictions;
 }
 
+void WorkspaceJournal::erase(const Erasure& erasure, const Schema& schema,
+                             const VectorOf& vector_of) {
+  const std::string path = workspace_.log_path(pipeline_);
+  const LogRewrite rewrite = log_rewrite(*EventLog::open_reader(path), schema, erasure, vector_of);
+  if (log_.rewrite(rewrite)) return;
+  fmt::print(stderr,
+             "warning: {}-wal is being read by somebody: what was erased stays in it until the "
+             "log is closed (end the program that reads it, then this one)\n",
+             path);
+}
+
 void WorkspaceJournal::write_loop(const std::stop_token& stop) {
   std::unique_lock lock(mutex_);
   while (changed_.wait(lock, stop, [this] { return committed_ && !error_; })) {

@@ -29,6 +29,7 @@ class WorkspaceJournal : public Journal {
   void settle() override;
   void forget(std::uint64_t position, std::uint64_t question, std::uint64_t row) override;
   std::uint64_t published() override;
+  void erase(const Erasure& erasure, const Schema& schema, const VectorOf& vector_of) override;
   std::string put_artifact(const std::string& bytes) override;
   std::string get_artifact(const std::string& sha256) override;
   std::vector<Revision> revisions(std::uint64_t version) override;

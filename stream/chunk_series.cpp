@@ -68,6 +68,31 @@ void ChunkSeries::read(std::uint64_t begin, std::uint64_t end, void* out) {
   }
 }
 
+std::uint64_t ChunkSeries::stored_begin() const {
+  return std::max(record_.begin, record_.kept / kChunk * kChunk);
+}
+
+void ChunkSeries::read_stored(std::uint64_t number, void* out) {
+  const std::uint64_t in = number / kChunk;
+  std::memcpy(out, chunk(in) + (number - chunk_begin(in)) * record_.record_bytes,
+              record_.record_bytes);
+}
+
+void ChunkSeries::overwrite(std::uint64_t number, const void* record) {
+  const std::uint64_t in = number / kChunk;
+  const std::size_t at = (number - chunk_begin(in)) * record_.record_bytes;
+  if (has_tail_ && in == record_.end / kChunk) {
+    std::memcpy(tail_.data() + at, record, record_.record_bytes);
+    tail_written_ = false;
+    return;
+  }
+  const std::uint64_t records = (in + 1) * kChunk - chunk_begin(in);
+  std::string bytes(chunk(in), records * record_.record_bytes);
+  std::memcpy(bytes.data() + at, record, record_.record_bytes);
+  file_.put(record_.id, in, records, std::make_shared<const std::string>(std::move(bytes)), true);
+  read_number_ = ~std::uint64_t{0};
+}
+
 void ChunkSeries::flush() {
   if (tail_written_ || tail_.empty()) return;
   const std::uint64_t number = record_.end / kChunk;

@@ -29,6 +29,12 @@ class ChunkSeries {
   /// Records [begin, end) into `out`. Throws Error{invalid} for numbers that are not there,
   /// Error{not_found} for those that were dropped.
   void read(std::uint64_t begin, std::uint64_t end, void* out);
+  /// What is still in the file begins here: a chunk that was dropped in part is there whole.
+  std::uint64_t stored_begin() const;
+  /// As `read` of one record, from stored_begin() on.
+  void read_stored(std::uint64_t number, void* out);
+  /// Replaces a record, from stored_begin() on.
+  void overwrite(std::uint64_t number, const void* record);
   /// Writes the half-filled chunk too.
   void flush();
   void cut(std::uint64_t end);

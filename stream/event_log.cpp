@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 
@@ -12,6 +13,7 @@
 #include "stream/log_dropped.h"
 #include "stream/log_letters.h"
 #include "stream/log_progress.h"
+#include "stream/log_rewrite.h"
 #include "stream/log_seen_ids.h"
 #include "stream/record_batch.h"
 #include "stream/sha256.h"
@@ -63,6 +65,7 @@ class SqliteEventLog : public EventLog {
   }
   void keep_from(std::uint64_t position) override { keep_from_ = position; }
   bool drop() override {
+    const std::lock_guard lock(in_use_);
     if (!may_drop(head_)) return false;
     guarded(path_, [&] {
       WriteTransaction transaction(database_);
@@ -72,6 +75,9 @@ class SqliteEventLog : public EventLog {
     return true;
   }
 
+  std::uint64_t oldest() const override {
+    return guarded(path_, [&] { return oldest_stored(database_); });
+  }
   std::uint64_t head() const override { return read_only_ ? query_head() : head_.load(); }
 
   std::uint64_t append(const LogBatch& batch) override {
@@ -79,6 +85,7 @@ class SqliteEventLog : public EventLog {
       throw Error(ErrorKind::unavailable,
                   fmt::format("{}: the log is open for reading only", path_));
     }
+    const std::lock_guard lock(in_use_);
     return guarded(path_, [&] {
       WriteTransaction transaction(database_);
       const std::uint64_t stored = query_head();
@@ -101,7 +108,18 @@ class SqliteEventLog : public EventLog {
     });
   }
 
+  bool rewrite(const LogRewrite& what) override {
+    const auto locked = [&](const std::function<void()>& work) {
+      const std::lock_guard lock(in_use_);
+      newest_read_.reset();
+      guarded(path_, work);
+    };
+    return rewrite_log(database_, what, locked, [&](std::uint64_t at) { return load(at); });
+  }
+  void forget_read() const override { newest_read_.reset(); }
+
   std::shared_ptr<const RecordBatch> batch(std::uint64_t position) const override {
+    const std::lock_guard lock(in_use_);
     if (!newest_read_ || !newest_read_->holds(position)) {
       newest_read_ = load(position);
       if (!newest_read_->holds(position)) {
@@ -180,7 +198,7 @@ class SqliteEventLog : public EventLog {
         damage.emplace_back(error.what());
       }
     };
-    std::vector<Extent> all;
+    std::vector<BatchExtent> all;
     attempt([&] { seen([](const SeenStretch&) {}); });
     std::uint64_t counted = 0;
     attempt([&] {
@@ -188,12 +206,12 @@ class SqliteEventLog : public EventLog {
       for (const std::string& line : database_damage(database_, false)) {
         damage.push_back(fmt::format("{}: {}", path_, line));
       }
-      all = extents();
+      all = read_extents(database_);
       counted = counts().accepted;
     });
     std::uint64_t expected = all.empty() ? 0 : std::min(all.front().first, begin());
     std::uint64_t found = 0;
-    for (const Extent& extent : all) {
+    for (const BatchExtent& extent : all) {
       attempt([&] {
         if (extent.first != expected) throw gap(expected, extent.first);
       });
@@ -209,12 +227,6 @@ class SqliteEventLog : public EventLog {
   }
 
  private:
-  /// A batch without its payload.
-  struct Extent {
-    std::uint64_t first = 0;
-    std::uint64_t count = 0;
-  };
-
   Error gap(std::uint64_t expected, std::uint64_t found) const {
     return {ErrorKind::corrupt,
             fmt::format("{}: found the batch of position {}, expected position {}; restore the "
@@ -227,17 +239,6 @@ class SqliteEventLog : public EventLog {
       SQLite::Statement select(database_,
                                "SELECT first + count FROM batches ORDER BY first DESC LIMIT 1");
       return select.executeStep() ? unsigned_of(select.getColumn(0)) : 0;
-    });
-  }
-
-  std::vector<Extent> extents() const {
-    return guarded(path_, [&] {
-      std::vector<Extent> all;
-      SQLite::Statement select(database_, "SELECT first, count FROM batches ORDER BY first");
-      while (select.executeStep()) {
-        all.push_back({unsigned_of(select.getColumn(0)), unsigned_of(select.getColumn(1))});
-      }
-      return all;
     });
   }
 
@@ -357,6 +358,7 @@ class SqliteEventLog : public EventLog {
   const std::string path_;
   const bool read_only_;
   const LogSync sync_;
+  mutable std::recursive_mutex in_use_;  // the writer's rewrites come from another thread
   mutable SQLite::Database database_;
   std::string description_;
   std::atomic<std::uint64_t> head_ = 0;       // the writer's
@@ -365,7 +367,7 @@ class SqliteEventLog : public EventLog {
   std::atomic<std::uint64_t> keep_from_ = 0;  // records below it may be dropped
   ProgressWriter progress_;
   mutable std::optional<SQLite::Statement> select_batch_;
-  mutable std::shared_ptr<const RecordBatch> newest_read_;  // batches never change
+  mutable std::shared_ptr<const RecordBatch> newest_read_;
 };
 
 }  // namespace

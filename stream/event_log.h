@@ -46,6 +46,25 @@ struct LogBatch {
   Millis forget_before = Watermark::kNone;  ///< with `seen`: stretches of older ids alone go
 };
 
+/// A dead letter (or late event) that loses its record.
+struct LetterRewrite {
+  std::uint64_t number = 0;
+  std::string reason;  ///< in place of the one it had
+
+  bool operator==(const LetterRewrite&) const = default;
+};
+
+/// What a log is to hold in place of what it holds.
+struct LogRewrite {
+  std::vector<std::uint64_t> positions;  ///< of records, ascending
+  /// What stands at one of them, from what stands there.
+  std::function<std::string(std::uint64_t position, std::string_view record)> record;
+  std::vector<LetterRewrite> dead_letters;
+  std::vector<LetterRewrite> late_events;
+  /// The ids up to `end` as they were, where no stretch tells them yet.
+  std::optional<SeenStretch> seen;
+};
+
 /// When what was appended is on disk.
 enum class LogSync {
   each_append,  ///< before `append` returns
@@ -81,6 +100,8 @@ class EventLog {
   virtual void keep_from(std::uint64_t position) = 0;
   /// Drops a few stretches that may go; false when there is none. Appends do so too.
   virtual bool drop() = 0;
+  /// The first position that is still in the file: a batch that was dropped in part is there whole.
+  virtual std::uint64_t oldest() const = 0;
   /// The position after the last record. Readers see what the writer has committed. The writer's
   /// may be asked by any thread.
   virtual std::uint64_t head() const = 0;
@@ -88,6 +109,14 @@ class EventLog {
   /// Appends in one transaction, durable on return (see LogSync); gives the new head.
   /// Error{conflict} when another writer has appended since this one opened the log.
   virtual std::uint64_t append(const LogBatch& batch) = 0;
+
+  /// Replaces records and letters, batch by batch, each in a transaction; those that are gone by
+  /// then are passed over. Nothing of what they were stays in the file. False: somebody reads the
+  /// write-ahead file, which holds it until the log is closed. Any thread may ask the writer's;
+  /// appends wait for one batch.
+  virtual bool rewrite(const LogRewrite& rewrite) = 0;
+  /// The batch read last is read again: it may have been rewritten. A reader's.
+  virtual void forget_read() const = 0;
 
   /// Calls `each(position, record)` for the records of [begin, end), in order; stops early when
   /// it returns false. The view is valid during the call. Error{corrupt} beyond the head,

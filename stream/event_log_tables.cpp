@@ -67,6 +67,21 @@ void create_log(SQLite::Database& database, const std::string& path,
   transaction.commit();
 }
 
+std::vector<BatchExtent> read_extents(const SQLite::Database& database) {
+  std::vector<BatchExtent> all;
+  SQLite::Statement select(database, "SELECT first, count FROM batches ORDER BY first");
+  while (select.executeStep()) {
+    all.push_back({unsigned_of(select.getColumn(0)), unsigned_of(select.getColumn(1))});
+  }
+  return all;
+}
+
+std::uint64_t oldest_stored(const SQLite::Database& database) {
+  SQLite::Statement select(database, "SELECT coalesce(min(first), 0) FROM batches");
+  select.executeStep();
+  return unsigned_of(select.getColumn(0));
+}
+
 std::string check_log(SQLite::Database& database, const std::string& path, bool read_only) {
   const int found = format_of(database);
   if (found == 0 && read_only) {

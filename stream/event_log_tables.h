@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <vector>
 
 #include "stream/sqlite.h"
 
@@ -16,5 +18,17 @@ void create_log(SQLite::Database& database, const std::string& path,
 /// of another format, Error{corrupt} for another database, and for a reader Error{not_found} where
 /// nothing was made yet.
 std::string check_log(SQLite::Database& database, const std::string& path, bool read_only);
+
+/// A batch without its payload.
+struct BatchExtent {
+  std::uint64_t first = 0;
+  std::uint64_t count = 0;
+};
+
+/// All batches, in order.
+std::vector<BatchExtent> read_extents(const SQLite::Database& database);
+
+/// The first position that a batch holds; 0 without any.
+std::uint64_t oldest_stored(const SQLite::Database& database);
 
 }  // namespace freshet

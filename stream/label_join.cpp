@@ -165,6 +165,16 @@ class LabelJoin::Impl {
     return settled;
   }
 
+  void give_up(std::uint64_t question) {
+    if (spec_.known != LabelKnown::later || question < first_ || question >= questions()) return;
+    const std::size_t offset = question - first_;
+    if (!entries_[offset].is_open()) return;
+    --open_;
+    unindex(offset);
+    out_of_order_.erase({entries_[offset].due(), question});
+    give_up(entries_[offset]);
+  }
+
   std::uint64_t questions() const { return first_ + entries_.size(); }
   std::uint64_t open_count() const { return open_; }
   const LabelCounts& counts() const { return counts_; }
@@ -372,6 +382,7 @@ std::optional<KnownLabel> LabelJoin::ask(const Event& event) { return impl_->ask
 std::optional<KnownLabel> LabelJoin::label(const Event& event) { return impl_->label(event); }
 std::uint64_t LabelJoin::settled() const { return impl_->settled(); }
 std::optional<SettledQuestion> LabelJoin::next_settled() { return impl_->next_settled(); }
+void LabelJoin::give_up(std::uint64_t question) { impl_->give_up(question); }
 std::uint64_t LabelJoin::questions() const { return impl_->questions(); }
 std::uint64_t LabelJoin::open() const { return impl_->open_count(); }
 const LabelCounts& LabelJoin::counts() const { return impl_->counts(); }

@@ -65,6 +65,9 @@ class LabelJoin {
   /// Takes the next settled question, in asked order, each once; nullopt when there is none yet.
   std::optional<SettledQuestion> next_settled();
 
+  /// With `later`: the question, if it is still open, gets no label any more.
+  void give_up(std::uint64_t question);
+
   std::uint64_t questions() const;  ///< asked so far
   std::uint64_t open() const;       ///< of them still open
   const LabelCounts& counts() const;

@@ -27,6 +27,13 @@ std::shared_ptr<const RecordBatch> ReadAhead::batch(std::uint64_t position, std:
   return batch;
 }
 
+void ReadAhead::forget() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return !wanted_; });
+  ahead_ = nullptr;
+  log_.forget_read();
+}
+
 void ReadAhead::read_loop(const std::stop_token& stop) {
   std::unique_lock lock(mutex_);
   while (changed_.wait(lock, stop, [this] { return wanted_.has_value(); })) {

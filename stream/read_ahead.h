@@ -23,6 +23,8 @@ class ReadAhead {
   /// The batch that holds `position`, which is below `head`; nothing from `head` on is read. Throws
   /// as EventLog::batch.
   std::shared_ptr<const RecordBatch> batch(std::uint64_t position, std::uint64_t head);
+  /// What was read is read again: it may have been rewritten.
+  void forget();
 
  private:
   void read_loop(const std::stop_token& stop);

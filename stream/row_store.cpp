@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <utility>
 
 #include "stream/chunk_series.h"
@@ -91,6 +92,26 @@ class SqliteRowStore : public RowStore {
 
   std::uint64_t position(std::uint64_t question) override { return question_at(question).position; }
   Millis time(std::uint64_t question) override { return question_at(question).time; }
+
+  std::vector<std::uint64_t> rewrite(
+      std::span<const std::uint64_t> positions,
+      const std::function<std::span<const std::span<const float>>(Millis)>& vectors_of) override {
+    remove_unused_columns();
+    std::vector<std::uint64_t> found;
+    for (const std::uint64_t position : positions) {
+      const auto number = stored_question(position);
+      if (!number) continue;
+      Question question;
+      questions_->read_stored(*number, &question);
+      const auto vectors = vectors_of(question.time);
+      for (std::size_t i = 0; i < vectors_.size(); ++i) {
+        if (*number < vectors_[i]->begin()) continue;
+        vectors_[i]->overwrite(*number, vectors[i].data());
+      }
+      if (*number >= first_question()) found.push_back(*number);
+    }
+    return found;
+  }
 
   void answer(const std::string& answerer, std::size_t width, std::uint64_t first,
               std::span<const float> answers) override {
@@ -200,6 +221,31 @@ class SqliteRowStore : public RowStore {
                               found->second.record_bytes(), record_bytes));
     }
     return found->second;
+  }
+
+  /// Among those that are still in the file.
+  std::optional<std::uint64_t> stored_question(std::uint64_t position) {
+    Question question;
+    std::uint64_t low = questions_->stored_begin();
+    std::uint64_t high = questions();
+    while (low < high) {
+      const std::uint64_t middle = low + (high - low) / 2;
+      questions_->read_stored(middle, &question);
+      if (question.position == position) return middle;
+      (question.position < position ? low : high) =
+          question.position < position ? middle + 1 : middle;
+    }
+    return std::nullopt;
+  }
+
+  // A column that was added by a process that died before anything was recorded that uses it.
+  void remove_unused_columns() {
+    std::erase_if(series_, [&](auto& item) {
+      const auto used = std::find(vectors_.begin(), vectors_.end(), &item.second);
+      const bool unused = item.first.starts_with(kVectors) && used == vectors_.end();
+      if (unused) file_.remove_series(item.second.id());
+      return unused;
+    });
   }
 
   Question question_at(std::uint64_t number) {

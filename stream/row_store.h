@@ -71,6 +71,13 @@ class RowStore {
   virtual std::uint64_t position(std::uint64_t question) = 0;
   virtual Millis time(std::uint64_t question) = 0;
 
+  /// Replaces the vectors of the questions asked at `positions` (ascending), of all columns, by
+  /// those that `vectors_of` gives for a question's time; gives the questions that were not dropped
+  /// from [0, questions()). Afterwards nothing of the old ones is stored, once it was flushed.
+  virtual std::vector<std::uint64_t> rewrite(
+      std::span<const std::uint64_t> positions,
+      const std::function<std::span<const std::span<const float>>(Millis time)>& vectors_of) = 0;
+
   // Answers: one series of `width` floats a question for each answerer, e.g. "served" or
   // "learner:steady". A series starts at any question and grows without gaps.
   /// Appends n = answers.size()/width answers for the questions from `first` on, which must be

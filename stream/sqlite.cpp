@@ -37,29 +37,29 @@ SQLite::Database connect_to_read(const std::string& path, int patience) {
 }
 
 SQLite::Database connect(const std::string& path, bool read_only) {
-  constexpr int kPatience = 5000;
   if (!read_only) {
-    return SQLite::Database(path, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE, kPatience);
+    return SQLite::Database(path, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE,
+                            kPatienceMilliseconds);
   }
   if (!std::filesystem::exists(path)) {
     throw Error(ErrorKind::not_found, fmt::format("{}: there is no such file", path));
   }
   try {
-    return connect_to_read(path, kPatience);
+    return connect_to_read(path, kPatienceMilliseconds);
   } catch (const SQLite::Exception& error) {
     const int code = error.getErrorCode() & 0xFF;
     if (code != SQLITE_CANTOPEN && code != SQLITE_READONLY) throw;
   }
   if (has_bytes(path + "-journal")) {
     // Left by a writer that died: only a writing connection may take it back.
-    SQLite::Database(path, SQLite::OPEN_READWRITE, kPatience)
+    SQLite::Database(path, SQLite::OPEN_READWRITE, kPatienceMilliseconds)
         .execAndGet("SELECT count(*) FROM sqlite_schema");
-    return connect_to_read(path, kPatience);
+    return connect_to_read(path, kPatienceMilliseconds);
   }
   // What stands in a WAL is part of the database: without it the file alone is not the truth.
-  if (has_bytes(path + "-wal")) return connect_to_read(path, kPatience);
+  if (has_bytes(path + "-wal")) return connect_to_read(path, kPatienceMilliseconds);
   return SQLite::Database(uri_of(path) + "?immutable=1", SQLite::OPEN_READONLY | SQLite::OPEN_URI,
-                          kPatience);
+                          kPatienceMilliseconds);
 }
 
 }  // namespace
@@ -73,6 +73,7 @@ SQLite::Database open_database(const std::string& path, bool read_only, int page
       database.exec(journal == JournalMode::write_ahead ? "PRAGMA journal_mode=WAL"
                                                         : "PRAGMA journal_mode=TRUNCATE");
       database.exec("PRAGMA synchronous=FULL");
+      database.exec("PRAGMA secure_delete=ON");
     }
     database.exec("PRAGMA foreign_keys=ON");
     database.exec("PRAGMA trusted_schema=OFF");

@@ -11,18 +11,21 @@
 
 namespace freshet {
 
+/// How long a connection waits for another that has locked the database.
+inline constexpr int kPatienceMilliseconds = 5000;
+
 /// How a database keeps a transaction whole. In a write-ahead log, readers and the writer never
 /// wait for each other and each page is written twice; with a rollback journal what is appended is
 /// written once, and readers, each a short while, wait for a commit and it for them.
 enum class JournalMode { write_ahead, rollback };
 
 /// Opens (or, for writing, creates) a database with the pragmas of the house: synchronous=FULL (a
-/// commit is on disk on return), 5 s of patience, foreign keys, no trusted schema, checked cells.
-/// Read-only connections change nothing, except that they take back what a writer that died left
-/// unfinished in a rollback journal; one on a folder that cannot be written to opens the file as
-/// immutable where no journal stands beside it. A new database has pages of `page_bytes`: large
-/// blobs are quicker with large ones. Throws Error{not_found} when there is nothing to read,
-/// otherwise as `translate` says.
+/// commit is on disk on return), 5 s of patience, foreign keys, no trusted schema, checked cells,
+/// zeros over what is deleted. Read-only connections change nothing, except that they take back
+/// what a writer that died left unfinished in a rollback journal; one on a folder that cannot be
+/// written to opens the file as immutable where no journal stands beside it. A new database has
+/// pages of `page_bytes`: large blobs are quicker with large ones. Throws Error{not_found} when
+/// there is nothing to read, otherwise as `translate` says.
 SQLite::Database open_database(const std::string& path, bool read_only, int page_bytes = 4096,
                                JournalMode journal = JournalMode::write_ahead);
 

@@ -100,6 +100,12 @@ Response steer(Service& service, const Request& request, const char* kind) {
       command_record(kind, json::object(), required_text(body, "reason")), seen_champion(request)));
 }
 
+Response erase(Service& service, const Request& request) {
+  ServedPipeline& pipeline = pipeline_of(service, request);
+  const json body = body_object(request, {"key", "reason"});
+  return decided(pipeline.erase(required_text(body, "key"), required_text(body, "reason")));
+}
+
 // --- policy
 
 constexpr const char* kPolicyName = "policy";
@@ -259,6 +265,9 @@ void add_command_routes(RouteTable& routes, Service& service) {
         [&service, kind = kind](const Request& request) { return steer(service, request, kind); },
         {}, {409});
   }
+  add("POST", "erase", Role::operate,
+      "Erases the events of a person from log and rows; no decisions when there are none", "Erase",
+      "Decided", with(erase), {}, {409});
   add("GET", "policy", Role::view, "The config in force", "", "Policy", with(show_policy));
   add("PUT", "policy", Role::operate, "Puts another config in force, as a recorded decision",
       "PolicyAndReason", "Decided", with(put_policy), {if_match_parameter(kHashTag)},

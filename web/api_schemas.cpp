@@ -65,6 +65,10 @@ std::string api_schemas() {
   all["Reason"] = closed(object({{"reason", kReason}}, {"reason"}));
   all["VersionAndReason"] =
       closed(object({{"version", kNumber}, {"reason", kReason}}, {"version", "reason"}));
+  json key = kText;
+  key["minLength"] = 1;
+  key["description"] = "FIELD=VALUE, or the VALUE of an event's id";
+  all["Erase"] = closed(object({{"key", key}, {"reason", kReason}}, {"key", "reason"}));
   json to = kNumber;
   to["type"] = {"integer", "string", "null"};
   to["pattern"] = "^[1-9][0-9]{0,17}(@[0-9]{1,18})?$";

@@ -125,6 +125,13 @@ class HttpOwner : public Owner {
         answered([&] { return http_.Put(path, headers, body, "application/json"); })->body));
   }
 
+  std::vector<Decision> erase(const std::string& pipeline, const std::string& key,
+                              const std::string& reason) override {
+    const std::string body = json{{"key", key}, {"reason", reason}}.dump();
+    return decisions_of(
+        post("/api/v1/pipelines/" + pipeline + "/erase", body, "application/json", headers_));
+  }
+
   void append(const std::string& pipeline, const std::string& lines) override {
     post("/api/v1/pipelines/" + pipeline + "/events", lines, "application/x-ndjson", headers_);
   }

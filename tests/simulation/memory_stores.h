@@ -17,6 +17,14 @@ class MemoryLog : public EventLog {
   std::uint64_t begin() const override { return 0; }
   void keep_from(std::uint64_t /*position*/) override {}
   bool drop() override { return false; }
+  std::uint64_t oldest() const override { return 0; }
+  bool rewrite(const LogRewrite& rewrite) override {
+    for (const std::uint64_t position : rewrite.positions) {
+      records_[position] = rewrite.record(position, records_[position]);
+    }
+    return true;
+  }
+  void forget_read() const override {}
   std::uint64_t head() const override { return records_.size(); }
   std::uint64_t append(const LogBatch& batch) override;
   std::shared_ptr<const RecordBatch> batch(std::uint64_t position) const override;
@@ -51,6 +59,8 @@ class MemoryJournal : public Journal {
   void forget(std::uint64_t /*position*/, std::uint64_t /*question*/,
               std::uint64_t /*row*/) override {}
   std::uint64_t published() override { return 0; }
+  void erase(const Erasure& /*erasure*/, const Schema& /*schema*/,
+             const VectorOf& /*vector_of*/) override {}
   std::string put_artifact(const std::string& bytes) override;
   std::string get_artifact(const std::string& sha256) override { return artifacts_.at(sha256); }
   std::vector<Revision> revisions(std::uint64_t version) override {

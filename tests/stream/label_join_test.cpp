@@ -56,6 +56,24 @@ TEST(LabelJoin, LabelsFallDueByTimeThenQuestion) {
   EXPECT_EQ(order, (std::vector<std::uint64_t>{1, 0, 2}));
 }
 
+TEST(LabelJoin, AnOpenQuestionThatIsGivenUpTakesNoLabel) {
+  Schema schema = schema_of(LabelKnown::later);
+  schema.label.default_label = 0;
+  LabelJoin join(schema);
+  join.ask(event_of("a", kMinute));
+  join.ask(event_of("b", 0));  // out of order
+  join.ask(event_of("c", 2 * kMinute));
+  for (const std::uint64_t question : {0U, 1U, 1U, 9U}) join.give_up(question);
+  EXPECT_EQ(join.open(), 1U);
+  EXPECT_EQ(join.settled(), 2U);
+  EXPECT_EQ(join.counts().given_up, 2U);
+  EXPECT_FALSE(join.label(label_of("a", 1)).has_value());
+  join.advance(2 * kHour);
+  EXPECT_EQ(join.next_due()->question, 2U);
+  EXPECT_FALSE(join.next_due().has_value());
+  EXPECT_EQ(join.counts().unknown_ids, 1U);
+}
+
 TEST(LabelJoin, ALaterLabelIsKnownAtItsRecordAndADefaultAfterTheWait) {
   Schema schema = schema_of(LabelKnown::later);
   schema.label.default_label = 0.0;

@@ -48,6 +48,37 @@ class RowStoreOnDisk : public ::testing::Test {
   const std::string path_;
 };
 
+TEST_F(RowStoreOnDisk, RewrittenVectorsTakeThePlaceOfTheOldOnes) {
+  const std::array<float, 2> erased = {0.5F, 0.5F};
+  const std::array<std::span<const float>, 1> columns = {erased};
+  std::vector<Millis> times;
+  const auto vectors_of = [&](Millis time) {
+    times.push_back(time);
+    return std::span<const std::span<const float>>(columns);
+  };
+  // Dropped, in a chunk that is still there; whole; of no question; in the half-filled chunk.
+  const std::vector<std::uint64_t> positions = {3 * 1030, 3 * 2000, 3 * 2000 + 1, 3 * 2999};
+  {
+    const auto store = open();
+    fill(*store, 3000);
+    store->flush();
+    store->sync();
+    store->drop(1040, 100);
+    EXPECT_EQ(store->rewrite(positions, vectors_of), (std::vector<std::uint64_t>{2000, 2999}));
+    EXPECT_EQ(times, (std::vector<Millis>{1'030'000, 2'000'000, 2'999'000}));
+    fill(*store, 3100);
+    store->flush();
+    store->sync();
+  }
+  const auto store = open();
+  EXPECT_TRUE(store->verify().empty());
+  std::array<float, 6> read{};
+  store->read_vectors(0, 1999, 2002, read.data());
+  EXPECT_EQ(read, (std::array<float, 6>{1999, -1999, 0.5F, 0.5F, 2001, -2001}));
+  store->read_vectors(0, 2998, 3001, read.data());
+  EXPECT_EQ(read, (std::array<float, 6>{2998, -2998, 0.5F, 0.5F, 3000, -3000}));
+}
+
 TEST_F(RowStoreOnDisk, ReadsWhatWasCommittedBesideAWriterThatDiedInACommit) {
   {
     const auto store = open();
