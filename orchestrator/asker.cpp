@@ -37,17 +37,19 @@ void Asker::add_features(const Recipe& recipe, std::uint64_t first) {
   make_room();
 }
 
-std::vector<std::uint64_t> Asker::erase(std::span<const std::uint64_t> positions) {
+void Asker::erase(std::span<const std::uint64_t> positions) {
   log_.forget();
   batch_.reset();
+  ErasedEvent erased(config_.schema);
   const auto vectors_of = [&](Millis time) {
-    const Event erased = erased_event(config_.schema, time);
-    for (std::size_t i = 0; i < features_.size(); ++i) features_[i].ask(erased, vectors_[i]);
+    for (std::size_t i = 0; i < features_.size(); ++i) {
+      features_[i].ask(erased.at(time), vectors_[i]);
+    }
     return std::span<const std::span<const float>>(columns_);
   };
-  const std::vector<std::uint64_t> questions = store_.rewrite(positions, vectors_of);
-  for (const std::uint64_t question : questions) join_.give_up(question);
-  return questions;
+  for (const std::uint64_t question : store_.rewrite(positions, vectors_of)) {
+    join_.give_up(question);
+  }
 }
 
 bool Asker::next(std::uint64_t head, Segment& segment) {

@@ -44,8 +44,8 @@ class Asker {
   void add_features(const Recipe& recipe, std::uint64_t first);
 
   /// The vectors of the questions at `positions` (ascending) become those of events without
-  /// fields; a question that is still open is given up. Gives the questions.
-  std::vector<std::uint64_t> erase(std::span<const std::uint64_t> positions);
+  /// fields; a question that is still open is given up.
+  void erase(std::span<const std::uint64_t> positions);
 
   void save(Encoder& to) const;
   void load(Decoder& from);

@@ -37,6 +37,7 @@ struct EventArguments {
   std::string reason;
   InputSpec::Format format = InputSpec::detect;
   std::string key;  ///< FIELD=VALUE, or an id
+  bool dry_run = false;
 };
 
 std::shared_ptr<EventArguments> add_arguments(CLI::App& command, bool steers) {
@@ -165,41 +166,45 @@ int accept_loss(const EventArguments& a) {
   return kDone;
 }
 
-std::vector<Decision> erase_by(const EventArguments& a, const FindOwner& find_owner) {
+Erased erase_by(const EventArguments& a, const FindOwner& find_owner) {
+  const EraseRequest request{a.key, a.reason, a.dry_run};
   if (const auto owner = find_owner(a.owner)) {
     const std::string name =
         choose_pipeline(read_workspace(a.owner.workspace).registry(), a.pipeline);
-    return owner->erase(name, a.key, a.reason);
+    return owner->erase(name, request);
   }
   Workspace workspace = Workspace::open(a.owner.workspace, Workspace::Mode::own);
   const std::string name = choose_pipeline(workspace.registry(), a.pipeline);
   parse_erasure_key(a.key, recorded_config(workspace.registry(), name).schema);
   OpenPipeline open(workspace, name, std::nullopt, {});
-  return open.erase(workspace, a.key, a.reason);
+  return open.erase(workspace, request);
+}
+
+std::string erasure_text(const Erased& erased) {
+  if (!found_any(erased)) {
+    return "no event, label or refused record in the log matches the key; nothing was recorded";
+  }
+  const json figures = json::parse(erased.figures);
+  const std::string what = fmt::format(
+      "{} events, which are in {} labeled rows, with {} records in the log and {} that were "
+      "refused",
+      figures["events"].get<std::uint64_t>(), figures["rows"].get<std::uint64_t>(),
+      figures["records"].get<std::uint64_t>(), figures["refused_records"].get<std::uint64_t>());
+  if (!erased.decision) return "would erase " + what + "; nothing was recorded";
+  return fmt::format(
+      "{}\nerased {}; backups still hold them, and weights learned from them stay until they are "
+      "retrained",
+      decision_line(*erased.decision), what);
 }
 
 int erase(const EventArguments& a, const FindOwner& find_owner) {
-  const std::vector<Decision> decisions = erase_by(a, find_owner);
-  if (decisions.empty()) {
-    fmt::print("{}\n", a.json ? "null"
-                              : "no event, label or refused record in the log matches the key; "
-                                "nothing was recorded");
-    return kNegative;
+  if (!a.dry_run && a.reason.empty()) {
+    throw Error(ErrorKind::invalid, "--reason: why they are erased, for the record");
   }
-  const Decision& decision = decisions.back();
-  if (a.json) {
-    fmt::print("{}\n", json_text(decision_json(decision)));
-    return kDone;
-  }
-  const json figures = json::parse(decision.figures);
-  fmt::print(
-      "{}\nerased {} events, which are in {} labeled rows, with {} records in the log and {} "
-      "that were refused; backups still hold them, and weights learned from them stay until "
-      "they are retrained\n",
-      decision_line(decision), figures["events"].get<std::uint64_t>(),
-      figures["rows"].get<std::uint64_t>(), figures["records"].get<std::uint64_t>(),
-      figures["refused_records"].get<std::uint64_t>());
-  return kDone;
+  const Erased erased = erase_by(a, find_owner);
+  if (!erased.warning.empty()) fmt::print(stderr, "warning: {}\n", erased.warning);
+  fmt::print("{}\n", a.json ? json_text(erased_json(erased), 2) : erasure_text(erased));
+  return found_any(erased) ? kDone : kNegative;
 }
 
 int dead_letters(const EventArguments& a) {
@@ -319,8 +324,8 @@ void add_erase(CLI::App& events, Command& chosen, const FindOwner& find_owner) {
                   "FIELD=VALUE: the events with this value, and all records with their ids; VALUE "
                   "alone: an event's id")
       ->required();
-  sub->add_option("--reason", a->reason, "Why, for the record, which stays: name no person here")
-      ->required();
+  sub->add_option("--reason", a->reason, "Why, for the record, which stays: name no person here");
+  sub->add_flag("--dry-run", a->dry_run, "Only say what would go");
   sub->callback([=, &chosen] { chosen = [=] { return erase(*a, find_owner); }; });
 }
 

@@ -70,7 +70,8 @@ void add_run(CLI::App& app, Command& chosen) {
   command->add_option(
       "--from-log", a->options.from_log,
       "Take the log of the same pipeline in another workspace as the input; without a "
-      "config, its first config and its commands too: the same comes out");
+      "config, its first config and its commands too: the same comes out, unless events were "
+      "erased from it");
   command->add_flag("--final", a->options.final,
                     "Close the stream: every label that can become known does");
   command->add_flag("--json", a->options.json, "The summary as one JSON object on stdout");

@@ -25,7 +25,8 @@ class Journal {
   virtual void forget(std::uint64_t position, std::uint64_t question, std::uint64_t row) = 0;
   /// Questions below it are answered and the sink has acknowledged their answers.
   virtual std::uint64_t published() = 0;
-  /// A person's data go from the log, for good on return; doing so again changes nothing.
+  /// A person's data go from the log's records (its write-ahead file may hold them a while, see
+  /// EventLog::empty_write_ahead); doing so again changes nothing. Throws as EventLog::rewrite.
   virtual void erase(const Erasure& erasure, const Schema& schema, const VectorOf& vector_of) = 0;
   /// Takes an artifact, to be stored with the next commit; gives its sha256.
   virtual std::string put_artifact(const std::string& bytes) = 0;
@@ -33,6 +34,7 @@ class Journal {
   virtual std::string get_artifact(const std::string& sha256) = 0;
   /// A version's revisions that are durable, by row.
   virtual std::vector<Revision> revisions(std::uint64_t version) = 0;
+  virtual std::vector<Decision> decisions() = 0;
 };
 
 }  // namespace freshet

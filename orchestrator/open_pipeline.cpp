@@ -3,12 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
+#include <thread>
 #include <utility>
 
 #include <nlohmann/json.hpp>
 
-#include "orchestrator/erasure_json.h"
 #include "orchestrator/feature_sets.h"
 #include "orchestrator/terminal.h"
 #include "registry/registry.h"
@@ -82,6 +83,16 @@ PipelineConfig choose_config(Workspace& workspace, const std::string& name,
 bool any_erases(const std::vector<CommandRecord>& commands) {
   return std::any_of(commands.begin(), commands.end(),
                      [](const CommandRecord& command) { return command.kind == "erase"; });
+}
+
+/// Readers hold the write-ahead file for moments only; a backup longer.
+bool emptied_soon(EventLog& log) {
+  constexpr int kTries = 10;
+  for (int i = 0; i < kTries; ++i) {
+    if (log.empty_write_ahead()) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
+  return false;
 }
 
 PipelineConfig starting_config(const Workspace& workspace, const std::string& name) {
@@ -235,35 +246,51 @@ void OpenPipeline::command(Workspace& workspace, CommandRecord record,
 }
 
 // Recorded first: whatever dies from then on, the command is found and done again at the checkpoint
-// before it.
-std::vector<Decision> OpenPipeline::erase(Workspace& workspace, const std::string& key,
-                                          const std::string& reason) {
+// before it, which older ones must not be gone on from: they would derive other rows than were.
+Erased OpenPipeline::erase(Workspace& workspace, const EraseRequest& request) {
   CommandRecord record;
   record.kind = "erase";
-  record.reason = checked_reason(reason);
-  const ErasureKey what = parse_erasure_key(key, config.schema);
+  if (!request.dry_run) record.reason = checked_reason(request.reason);
+  const ErasureKey key = parse_erasure_key(request.key, config.schema);
   const std::uint64_t head = log->head();
   while (pipeline.advance(head, kSegments)) {
   }
   pipeline.drain();
-  pipeline.checkpoint();
-  journal.settle();
   record.position = pipeline.position();
+  record.sequence = [&] {
+    const auto lock = workspace.use_registry();
+    return workspace.registry().commands(config.pipeline).size() + 1;
+  }();
   const auto whole_log = EventLog::open_reader(workspace.log_path(config.pipeline));
-  const Erasure erasure = find_erasure(*whole_log, config.schema, what, record.position);
-  if (erasure.empty()) return {};
-  record.arguments = erasure_arguments(erasure);
+  const Erasure erasure = find_erasure(*whole_log, config.schema, key, record.position);
+  Erased erased;
+  erased.figures = erasure_figures(erasure, record.sequence, *store, pipeline.rows());
+  if (request.dry_run || erasure.empty()) return erased;
+  pipeline.checkpoint(true);
+  journal.settle();
+  record.arguments = erasure_arguments(erasure, erased.figures);
   record.wall_time = wall_clock_text();
   {
     const auto lock = workspace.use_registry();
-    record.sequence = workspace.registry().commands(config.pipeline).size() + 1;
     workspace.registry().add_command(config.pipeline, record);
   }
-  pipeline.apply(record);
-  std::vector<Decision> decided{pipeline.news().back()};
-  pipeline.checkpoint();
-  journal.settle();
-  return decided;
+  try {
+    erased.decision = pipeline.erase(record);
+    pipeline.checkpoint();
+    journal.settle();
+  } catch (const std::exception& error) {
+    throw Error(ErrorKind::unavailable,
+                fmt::format("the erase command was recorded and broke off: {}; the next start does "
+                            "it again",
+                            error.what()));
+  }
+  if (!emptied_soon(*log)) {
+    erased.warning = fmt::format(
+        "a program that reads the log keeps erased bytes in {}-wal; they go once it is done, or "
+        "as the log is closed",
+        workspace.log_path(config.pipeline));
+  }
+  return erased;
 }
 
 void OpenPipeline::apply_config(Workspace& workspace, const PipelineConfig& next,

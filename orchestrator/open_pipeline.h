@@ -5,6 +5,7 @@
 #include <string>
 
 #include "orchestrator/config.h"
+#include "orchestrator/erasure_json.h"
 #include "orchestrator/learning_thread.h"
 #include "orchestrator/pipeline.h"
 #include "orchestrator/work_times.h"
@@ -42,11 +43,11 @@ class OpenPipeline {
   /// or naming what cannot change in a workspace and how to go on; nothing has changed then.
   void apply_config(Workspace& workspace, const PipelineConfig& next, const std::string& reason);
 
-  /// Goes through the log as it stands, then erases from it and the rows what `key` tells (see
-  /// parse_erasure_key), as such a command; gives its decision, none when nothing matches: nothing
-  /// was recorded then.
-  std::vector<Decision> erase(Workspace& workspace, const std::string& key,
-                              const std::string& reason);
+  /// Goes through the log as it stands, then erases from it and the rows what the key tells, as
+  /// such a command. Nothing is recorded where nothing matches. Throws Error{invalid} for a key or
+  /// reason that is none, with nothing recorded. Any error after that is Error{unavailable} or
+  /// {corrupt}: this pipeline must not go on, and the next start does it again.
+  Erased erase(Workspace& workspace, const EraseRequest& request);
 
   const PipelineConfig config;          ///< the newest one recorded; pipeline.config() is in force
   const PipelineConfig first;           ///< what it began with: what its rows are made of

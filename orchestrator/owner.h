@@ -7,6 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "orchestrator/erasure_json.h"
 #include "registry/registry.h"
 
 namespace freshet {
@@ -25,9 +26,8 @@ class Owner {
   /// Puts another config (JSON) in force; gives its decisions.
   virtual std::vector<Decision> apply(const std::string& pipeline, const std::string& config,
                                       const std::string& reason) = 0;
-  /// Erases a person's data, as OpenPipeline::erase; no decisions when nothing matches.
-  virtual std::vector<Decision> erase(const std::string& pipeline, const std::string& key,
-                                      const std::string& reason) = 0;
+  /// Erases a person's data, as OpenPipeline::erase.
+  virtual Erased erase(const std::string& pipeline, const EraseRequest& request) = 0;
   /// Appends JSON lines, durable on return. Waits while there is no room.
   virtual void append(const std::string& pipeline, const std::string& lines) = 0;
   /// The champion's answers to events (JSON objects, each on one line), in their order; see

@@ -221,7 +221,7 @@ void Pipeline::feed_probation(const SettledRows& rows) {
   }
 }
 
-void Pipeline::checkpoint() {
+void Pipeline::checkpoint(bool alone) {
   // Only whole segments are judged: what was asked ahead must have been judged too.
   while (!asked_.empty()) advance(asker_.position(), 1);
   scoreboard_.catch_up();
@@ -233,6 +233,7 @@ void Pipeline::checkpoint() {
   pending_.position = position_;
   pending_.row = row_;
   pending_.questions = question_;
+  pending_.alone = alone;
   save(pending_);
   journal_.commit(std::move(pending_));
   pending_ = {};

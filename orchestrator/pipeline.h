@@ -49,8 +49,9 @@ class Pipeline {
   /// commands take effect here.
   void drain();
 
-  /// Commits the state as it stands to the journal.
-  void checkpoint();
+  /// Commits the state as it stands to the journal. `alone`: older checkpoints can't be gone on
+  /// from any more, and go.
+  void checkpoint(bool alone = false);
 
   /// Commands recorded but not in the state yet: each takes effect when the pipeline has come to
   /// its position, as it did before.
@@ -81,8 +82,9 @@ class Pipeline {
   /// over). Throws Error{conflict} naming what would need a new workspace.
   void apply_config(const PipelineConfig& next, const std::string& reason);
   /// A person's data go from the log, the rows and what learners replay; open questions of theirs
-  /// are given up. Positions must be below this one.
-  void erase(const Erasure& erasure, const std::string& reason);
+  /// are given up. `command` is an erase command, for this position; gives its decision. Once it
+  /// was begun it must be done: after an error, by a new start.
+  Decision erase(const CommandRecord& command);
 
   /// In force now; `apply` changes it.
   const PipelineConfig& config() const { return config_; }
@@ -116,7 +118,6 @@ class Pipeline {
   bool holding() const { return holding_; }
   /// Decisions made since the last call, for progress lines.
   std::vector<Decision> take_news();
-  const std::vector<Decision>& news() const { return news_; }
 
  private:
   // pipeline_commands.cpp: recorded commands.
@@ -167,6 +168,7 @@ class Pipeline {
   ServedRevision revision_now(std::uint64_t version);
   std::vector<Revision> revisions_of(std::uint64_t version) const;
   ServedRevision revision_at(std::uint64_t version, std::uint64_t row);
+  void refuse_erased(std::uint64_t version, std::uint64_t row) const;
   void store_artifact(ServedRevision& revision);
   void keep_anchor(std::uint64_t version);
 

@@ -4,7 +4,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include "orchestrator/erasure_json.h"
 #include "orchestrator/pipeline.h"
 
 namespace freshet {
@@ -45,7 +44,7 @@ void Pipeline::apply(const CommandRecord& command) {
   } else if (command.kind == "apply") {
     apply_config(parse_config(arguments.at("config").dump(), "applied config"), command.reason);
   } else if (command.kind == "erase") {
-    erase(parse_erasure(command.arguments), command.reason);
+    erase(command);
   } else {
     throw Error(ErrorKind::corrupt, fmt::format("recorded command {} is of an unknown kind: {}",
                                                 command.sequence, command.kind));

@@ -8,21 +8,23 @@ namespace freshet {
 
 // The command holds where the data stand, not what they are: done again after a crash, it finds
 // them wherever the first time had got to.
-void Pipeline::erase(const Erasure& erasure, const std::string& reason) {
+Decision Pipeline::erase(const CommandRecord& command) {
+  const RecordedErasure recorded = parse_erasure(command.arguments);
   const auto vector_of = [&](const Event& event, std::uint64_t features, std::span<float> out) {
     const FeatureSets& sets = asker_.features();
     const std::size_t set = sets.index_of_served(features);
     std::fill(out.begin(), out.end(), 0.0F);
     if (set < sets.size() && sets[set].width() == out.size()) sets[set].ask(event, out);
   };
-  journal_.erase(erasure, config_.schema, vector_of);
-  const std::vector<std::uint64_t> questions = asker_.erase(erasure.positions());
-  const std::vector<std::uint64_t> rows = rows_of(store_, questions, row_);
+  journal_.erase(recorded.erasure, config_.schema, vector_of);
+  asker_.erase(recorded.erasure.positions());
   forget_learned_rows();
-  Decision receipt = new_decision("erased", reason);
+  Decision receipt = new_decision("erased", command.reason);
   receipt.actor = "operator";
-  receipt.figures = erasure_figures(erasure, questions.size(), rows);
+  receipt.figures = recorded.figures;
   decide(std::move(receipt));
+  applied_command_ = command.sequence;
+  return news_.back();
 }
 
 // What is replayed from memory was read before; as a restart would, all read it again.

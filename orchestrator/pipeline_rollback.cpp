@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "orchestrator/erasure_json.h"
 #include "orchestrator/pipeline.h"
 #include "orchestrator/reproduce.h"
 
@@ -109,6 +110,13 @@ std::vector<Revision> Pipeline::revisions_of(std::uint64_t version) const {
   return all;
 }
 
+void Pipeline::refuse_erased(std::uint64_t version, std::uint64_t row) const {
+  std::vector<Decision> decisions = journal_.decisions();
+  std::erase_if(decisions, [&](const Decision& d) { return d.sequence >= next_decision_; });
+  for (const Decision& decision : pending_.decisions) decisions.push_back(decision);
+  refuse_revision_of_erased(decisions, fmt::format("{}@{}", version, row), row);
+}
+
 // What is stored and whole is taken as it is; anything else is learned again. Both are the same
 // bits, so a replay may come here by the other way.
 ServedRevision Pipeline::revision_at(std::uint64_t version, std::uint64_t row) {
@@ -129,6 +137,7 @@ ServedRevision Pipeline::revision_at(std::uint64_t version, std::uint64_t row) {
       if (error.kind() != ErrorKind::corrupt && error.kind() != ErrorKind::not_found) throw;
     }
   }
+  refuse_erased(version, row);
   const VersionHistory history{[this](std::uint64_t v) { return versions_.at(v).record; },
                                [this](std::uint64_t v) { return revisions_of(v); },
                                [this](const std::string& s) { return journal_.get_artifact(s); }};

@@ -124,6 +124,22 @@ class IngestThread {
                    });
       log_.append(batch);
     }
+    if (log_.head() == source->head()) copy_seen(*source);
+  }
+
+  // What was erased is known by the hashes of its ids alone: it must not come back.
+  void copy_seen(const EventLog& source) {
+    std::uint64_t known = 0;
+    log_.seen([&](const SeenStretch& stretch) { known = std::max(known, stretch.end); });
+    std::vector<SeenStretch> newer;  // newest first
+    source.seen([&](const SeenStretch& stretch) {
+      if (stretch.end > known && stretch.end <= log_.head()) newer.push_back(stretch);
+    });
+    for (auto stretch = newer.rbegin(); stretch != newer.rend(); ++stretch) {
+      LogBatch batch;
+      batch.seen = std::move(*stretch);
+      log_.append(batch);
+    }
   }
 
   bool stopping() const { return stop_requested || cancelled_; }
@@ -150,6 +166,20 @@ void copy_past(const RunOptions& options, Workspace& workspace) {
   const std::vector<CommandRecord> commands = from.registry().commands(name);
   for (std::size_t i = registry.commands(name).size(); i < commands.size(); ++i) {
     registry.add_command(name, commands[i]);
+  }
+}
+
+// The records that are left of an erased event teach other weights than it did.
+void warn_of_erased(const RunOptions& options, const std::string& name) {
+  const Workspace from = Workspace::open(options.from_log, Workspace::Mode::read);
+  for (const Decision& decision : from.registry().decisions(name)) {
+    if (decision.kind != "erased") continue;
+    fmt::print(stderr,
+               "warning: events were erased from this log (decision {}): what comes out now is not "
+               "what came out then, and a copied command may find no version to act on; a config "
+               "file runs without the commands\n",
+               decision.sequence);
+    return;
   }
 }
 
@@ -187,6 +217,7 @@ int run(const RunOptions& options) {
   Workspace workspace = Workspace::open(options.workspace, Workspace::Mode::own);
   if (!file && !options.from_log.empty()) copy_past(options, workspace);
   const std::string name = pipeline_name(workspace, file);
+  if (!options.from_log.empty()) warn_of_erased(options, name);
   OpenPipeline open(workspace, name, file, options.knobs);
   if (options.inputs.empty() && options.from_log.empty() && open.config.source_kind == "file" &&
       !options.final) {

@@ -46,6 +46,11 @@ std::unique_ptr<Source> ServedPipeline::open_feed(std::size_t index) {
 
 void ServedPipeline::ingest_loop() {
   Ingest ingest(schema_, *open_->log);
+  {
+    const std::lock_guard lock(mutex_);
+    ingests_ = true;
+  }
+  woken_.notify_all();
   std::size_t next = 0;
   bool feeding = true;
   std::unique_ptr<Source> feed;

@@ -122,8 +122,23 @@ std::vector<Decision> ServedPipeline::apply(const PipelineConfig& config, const 
   });
 }
 
-std::vector<Decision> ServedPipeline::erase(const std::string& key, const std::string& reason) {
-  return on_pipeline_thread([=, this] { return open_->erase(workspace_, key, reason); });
+// What waits to be gone through first may be much: views and a stop are seen to meanwhile.
+Erased ServedPipeline::erase(const EraseRequest& request) {
+  parse_erasure_key(request.key, schema_);  // a mistyped one needn't wait
+  Erased erased;
+  on_pipeline_thread([&] {
+    const std::uint64_t head = open_->log->head();
+    while (open_->pipeline.advance(head, kMostSegments)) {
+      gone_through_ = open_->pipeline.position();
+      publish(false);
+      if (thread_.get_stop_token().stop_requested()) {
+        throw Error(ErrorKind::conflict, "the service is stopping: nothing was erased");
+      }
+    }
+    erased = open_->erase(workspace_, request);
+    return std::vector<Decision>{};
+  });
+  return erased;
 }
 
 std::shared_ptr<const PipelineView> ServedPipeline::view() const {
@@ -243,7 +258,7 @@ void ServedPipeline::pipeline_loop(const std::stop_token& stop) {
 void ServedPipeline::go_through(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
     if (const auto why = failure()) throw Error(ErrorKind::unavailable, *why);
-    run_jobs();
+    if (ingests_) run_jobs();
     const std::uint64_t head = open_->log->head();
     const bool more = open_->pipeline.advance(head, kMostSegments);
     gone_through_ = open_->pipeline.position();
@@ -254,8 +269,9 @@ void ServedPipeline::go_through(const std::stop_token& stop) {
 
 void ServedPipeline::wait_for_more(const std::stop_token& stop, std::uint64_t head) {
   std::unique_lock lock(mutex_);
-  woken_.wait_until(lock, stop, view_due(),
-                    [&] { return !jobs_.empty() || failure_ || open_->log->head() > head; });
+  woken_.wait_until(lock, stop, view_due(), [&] {
+    return (ingests_ && !jobs_.empty()) || failure_ || open_->log->head() > head;
+  });
 }
 
 // A stream that rests is looked at now and then, for its rate; one that moves at once.

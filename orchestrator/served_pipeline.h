@@ -83,8 +83,8 @@ class ServedPipeline {
   std::vector<Decision> apply(const PipelineConfig& config, const std::string& reason,
                               const std::optional<std::string>& expected_hash = std::nullopt);
 
-  /// As OpenPipeline::erase; no decisions when nothing matches.
-  std::vector<Decision> erase(const std::string& key, const std::string& reason);
+  /// As OpenPipeline::erase. Commands given meanwhile wait for it.
+  Erased erase(const EraseRequest& request);
 
   /// How it stands, at most 0.15 s old.
   std::shared_ptr<const PipelineView> view() const;
@@ -151,12 +151,13 @@ class ServedPipeline {
 
   mutable std::mutex mutex_;
   std::condition_variable_any woken_;
-  std::deque<Job> jobs_;                                  ///< under mutex_
-  bool closed_ = false;                                   ///< under mutex_: takes no more jobs
-  std::shared_ptr<const PipelineView> view_;              ///< under mutex_
-  std::optional<std::string> failure_;                    ///< under mutex_
-  std::optional<std::string> feed_failure_;               ///< under mutex_
-  SourceState feed_state_;                                ///< under mutex_
+  std::deque<Job> jobs_;                      ///< under mutex_
+  std::atomic<bool> ingests_ = false;         ///< the ids in the log are known: jobs may rewrite it
+  bool closed_ = false;                       ///< under mutex_: takes no more jobs
+  std::shared_ptr<const PipelineView> view_;  ///< under mutex_
+  std::optional<std::string> failure_;        ///< under mutex_
+  std::optional<std::string> feed_failure_;   ///< under mutex_
+  SourceState feed_state_;                    ///< under mutex_
   std::chrono::steady_clock::time_point feed_looked_at_;  ///< the ingest thread's
 
   std::unique_ptr<Outbox> outbox_;  ///< null: there is no sink

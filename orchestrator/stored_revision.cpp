@@ -14,7 +14,6 @@
 #include "orchestrator/erasure_json.h"
 #include "orchestrator/feature_sets.h"
 #include "orchestrator/registry_json.h"
-#include "orchestrator/settled_rows.h"
 #include "stream/error.h"
 #include "stream/sha256.h"
 #include "stream/whole_file.h"
@@ -71,33 +70,30 @@ ReproducedRevision StoredRevision::reproduce(bool anchors) {
   return Reproduction(config_, *store_, history).revision(version_.number, row_, anchors);
 }
 
-// Each erase command made one such decision, in their order.
 StoredRevision::ErasedRows StoredRevision::erased_rows() {
   ErasedRows erased;
-  std::vector<CommandRecord> commands = workspace_.registry().commands(pipeline_);
-  std::erase_if(commands, [](const CommandRecord& command) { return command.kind != "erase"; });
-  std::vector<std::uint64_t> questions;
-  std::size_t next = 0;
+  const std::vector<CommandRecord> commands = workspace_.registry().commands(pipeline_);
+  std::vector<std::uint64_t> positions;
   for (const Decision& decision : workspace_.registry().decisions(pipeline_)) {
-    if (decision.kind != "erased" || next == commands.size()) continue;
-    const CommandRecord& command = commands[next++];
-    const json first = json::parse(decision.figures).at("first_row");
-    if (first.is_null() || first.get<std::uint64_t>() >= row_) continue;
+    if (!erased_below(decision, row_)) continue;
     erased.decisions.push_back(decision.sequence);
-    for (const std::uint64_t position : parse_erasure(command.arguments).positions()) {
-      const std::uint64_t question = first_question_at(*store_, store_->questions(), position);
-      const bool is_asked =
-          question < store_->questions() && store_->position(question) == position;
-      if (is_asked) questions.push_back(question);
+    const json by = json::parse(decision.figures).at("command");
+    for (const CommandRecord& command : commands) {
+      if (command.kind != "erase" || command.sequence != by) continue;
+      const auto more = parse_erasure(command.arguments).erasure.positions();
+      positions.insert(positions.end(), more.begin(), more.end());
     }
   }
-  std::sort(questions.begin(), questions.end());
-  erased.rows = rows_of(*store_, questions, std::min(row_, store_->rows())).size();
+  std::sort(positions.begin(), positions.end());
+  erased.rows =
+      rows_of(*store_, questions_at(*store_, positions), std::min(row_, store_->rows())).size();
   return erased;
 }
 
 std::string StoredRevision::weights() {
-  return recorded_.empty() ? reproduce(true).artifact : workspace_.artifacts().get(recorded_);
+  if (!recorded_.empty()) return workspace_.artifacts().get(recorded_);
+  refuse_revision_of_erased(workspace_.registry().decisions(pipeline_), text(), row_);
+  return reproduce(true).artifact;
 }
 
 json StoredRevision::manifest(const std::string& weights) const {

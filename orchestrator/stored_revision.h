@@ -36,7 +36,8 @@ class StoredRevision {
     std::vector<std::uint64_t> decisions;  ///< their numbers
   };
   ErasedRows erased_rows();
-  /// The recorded weights, made again where there are none.
+  /// The recorded weights, made again where there are none. Error{conflict} where they cannot, as
+  /// rows that they learned were erased.
   std::string weights();
   /// How it was made and what it expects, for those who use the weights elsewhere.
   nlohmann::json manifest(const std::string& weights) const;

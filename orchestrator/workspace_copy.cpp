@@ -74,7 +74,6 @@ class Copying {
     ArtifactStore artifacts = ArtifactStore::open(to_ + "/artifacts");
     for (const std::string& name : copied->pipelines()) {
       copy_artifacts(*copied, name, source.artifacts(), artifacts);
-      copy_rows(*copied, name);
       copy_if_there(place(name) + "/backtests.db");
       const auto mark = published.find(name);
       if (mark != published.end()) {
@@ -101,7 +100,8 @@ class Copying {
   }
 
   // Registry first, so that each log reaches its checkpoint. A command that was recorded in between
-  // would be missing in the copy while events after it are there: then once more.
+  // would be missing in the copy while events after it are there, or what it erased is not: then
+  // once more.
   void copy_moment() {
     constexpr int kTries = 5;
     for (int tries = 0; tries < kTries; ++tries) {
@@ -114,6 +114,8 @@ class Copying {
         make_folder(to_ + place(name));
         fs::remove(to_ + place(name) + "/log.db", none);
         copy_if_there(place(name) + "/log.db");
+        fs::remove(to_ + place(name) + "/rows.db", none);
+        copy_rows(*copied, name);
       }
       if (commands(*copied) == commands(*Registry::open_reader(from_ + "/registry.db"))) return;
     }

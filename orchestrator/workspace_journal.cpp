@@ -60,13 +60,7 @@ std::uint64_t WorkspaceJournal::published() {
 
 void WorkspaceJournal::erase(const Erasure& erasure, const Schema& schema,
                              const VectorOf& vector_of) {
-  const std::string path = workspace_.log_path(pipeline_);
-  const LogRewrite rewrite = log_rewrite(*EventLog::open_reader(path), schema, erasure, vector_of);
-  if (log_.rewrite(rewrite)) return;
-  fmt::print(stderr,
-             "warning: {}-wal is being read by somebody: what was erased stays in it until the "
-             "log is closed (end the program that reads it, then this one)\n",
-             path);
+  log_.rewrite(log_rewrite(log_, schema, erasure, vector_of));
 }
 
 void WorkspaceJournal::write_loop(const std::stop_token& stop) {
@@ -117,6 +111,12 @@ std::vector<Revision> WorkspaceJournal::revisions(std::uint64_t version) {
   settle();
   const auto lock = workspace_.use_registry();
   return workspace_.registry().revisions(pipeline_, version);
+}
+
+std::vector<Decision> WorkspaceJournal::decisions() {
+  settle();
+  const auto lock = workspace_.use_registry();
+  return workspace_.registry().decisions(pipeline_);
 }
 
 }  // namespace freshet

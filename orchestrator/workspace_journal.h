@@ -33,6 +33,7 @@ class WorkspaceJournal : public Journal {
   std::string put_artifact(const std::string& bytes) override;
   std::string get_artifact(const std::string& sha256) override;
   std::vector<Revision> revisions(std::uint64_t version) override;
+  std::vector<Decision> decisions() override;
 
  private:
   void write_loop(const std::stop_token& stop);

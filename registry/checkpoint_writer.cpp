@@ -123,7 +123,7 @@ void put_state(SQLite::Database& database, const std::string& pipeline,
                           "number FROM checkpoints WHERE pipeline=?1 ORDER BY number DESC LIMIT "
                           "?2)");
   prune.bind(1, pipeline);
-  prune.bind(2, kKeptCheckpoints);
+  prune.bind(2, record.alone ? 1 : kKeptCheckpoints);
   prune.exec();
 }
 

@@ -51,7 +51,8 @@ struct Decision {
   std::uint64_t sequence = 0;  ///< 1, 2, 3 … per pipeline
   std::string kind;            ///< first_champion, promoted, rejected, inconclusive, superseded,
                                ///< held_back, rolled_back, trigger, candidate_dropped,
-                               ///< learner_stopped, paused, resumed, policy, probation_ended, …
+                               ///< learner_stopped, paused, resumed, policy, probation_ended,
+                               ///< erased, …
   std::string actor;           ///< "policy" or "operator"
   std::string reason;          ///< in words
   std::string figures;         ///< canonical JSON of the figures it saw
@@ -94,7 +95,7 @@ struct AliasRecord {
 struct CommandRecord {
   std::uint64_t sequence = 0;  ///< per pipeline
   std::uint64_t position = 0;  ///< log position at which it takes effect
-  std::string kind;            ///< promote, rollback, pause, resume, train, apply
+  std::string kind;            ///< promote, approve, rollback, pause, resume, train, apply, erase
   std::string arguments;       ///< canonical JSON
   std::string reason;
   std::string wall_time;
@@ -122,6 +123,7 @@ struct CheckpointRecord {
   std::vector<EvaluationRecord> evaluations;  ///< new or changed
   std::vector<Decision> decisions;            ///< new
   std::vector<AliasRecord> aliases;           ///< as they are now; an alias not named is gone
+  bool alone = false;  ///< not stored: the ones before it go, as what they go on from changes
 
   /// Only as read: newer checkpoints that were passed over because they are damaged, in words.
   std::vector<std::string> damage;

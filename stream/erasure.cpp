@@ -4,23 +4,19 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <map>
 #include <memory>
 #include <set>
 #include <utility>
 
-#include <nlohmann/json.hpp>
-
+#include "stream/letter_search.h"
 #include "stream/nearest_name.h"
 #include "stream/seen_ids.h"
 
 namespace freshet {
 
 namespace {
-
-bool is_text(const Field& field) {
-  return field.kind == FieldKind::category || field.kind == FieldKind::text;
-}
 
 // The value is not repeated: messages end up in logs.
 double number_of(const Field& field, const std::string& text, Millis utc_offset) {
@@ -32,7 +28,15 @@ double number_of(const Field& field, const std::string& text, Millis utc_offset)
   } else {
     double number = 0;
     const auto [at, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (error == std::errc() && at == text.data() + text.size()) return number;
+    if (error == std::errc() && at == text.data() + text.size()) {
+      constexpr double kExact = 9007199254740992;  // 2^53: whole numbers below have a double each
+      if (std::abs(number) < kExact) return number;
+      throw Error(ErrorKind::invalid,
+                  fmt::format("the key's value is too large a number for field `{}`: from 2^53 on "
+                              "several share one value, and other persons' events would go too; "
+                              "erase by id, or make the field a category in a new workspace",
+                              field.name));
+    }
   }
   throw Error(ErrorKind::invalid,
               fmt::format("the key's value is none of field `{}`: expected {}", field.name,
@@ -41,74 +45,69 @@ double number_of(const Field& field, const std::string& text, Millis utc_offset)
                                                            : "a number"));
 }
 
-bool matches(const Event& event, const Schema& schema, const ErasureKey& key) {
-  if (!key.field) return event.kind <= RecordKind::label && event.id == key.text;
-  if (event.kind != RecordKind::event) return false;
-  const FieldValue& value = event.values[*key.field];
-  if (value.missing) return false;
-  return is_text(schema.fields[*key.field]) ? value.text == key.text : value.number == key.number;
-}
-
-/// The value as a copied record or a message may hold it.
-std::vector<std::string> spellings(const std::string& text) {
-  std::vector<std::string> all{text};
-  for (const bool ascii : {false, true}) {
-    const std::string json =
-        nlohmann::json(text).dump(-1, ' ', ascii, nlohmann::json::error_handler_t::replace);
-    all.push_back(json.substr(1, json.size() - 2));
-  }
-  std::sort(all.begin(), all.end());
-  all.erase(std::unique(all.begin(), all.end()), all.end());
-  return all;
-}
-
-bool in_word(char c) {
-  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-}
-
-// Id 7 is not in 17: a short one would take most of what was refused with it.
-std::size_t find_word(std::string_view in, std::string_view word, std::size_t from) {
-  for (auto at = in.find(word, from); at != std::string_view::npos; at = in.find(word, at + 1)) {
-    const std::size_t end = at + word.size();
-    const bool begins = at == 0 || !in_word(in[at - 1]) || !in_word(word.front());
-    const bool ends = end == in.size() || !in_word(in[end]) || !in_word(word.back());
-    if (begins && ends) return at;
-  }
-  return std::string_view::npos;
-}
-
-std::vector<LetterRewrite> matching(const std::vector<DeadLetter>& letters,
-                                    const std::vector<std::string>& words) {
-  std::vector<LetterRewrite> found;
-  for (const DeadLetter& letter : letters) {
-    LetterRewrite rewrite{letter.number, letter.reason};
-    bool holds = false;
-    for (const std::string& word : words) {
-      holds = holds || find_word(letter.raw, word, 0) != std::string::npos;
-      for (std::size_t at = 0; (at = find_word(rewrite.reason, word, at)) != std::string::npos;) {
-        rewrite.reason.replace(at, word.size(), "(erased)");
-        at += std::string_view("(erased)").size();
-        holds = true;
-      }
+/// Reads the records of [begin, end) that are there; stream.keep may drop some meanwhile.
+void read_kept(const EventLog& log, std::uint64_t begin, std::uint64_t end,
+               const std::function<void(std::uint64_t, std::string_view)>& each) {
+  for (std::uint64_t position = std::max(begin, log.oldest()); position < end;) {
+    std::shared_ptr<const RecordBatch> held;
+    try {
+      held = log.batch(position);
+    } catch (const Error& error) {
+      const std::uint64_t oldest = log.oldest();
+      if (error.kind() != ErrorKind::not_found || oldest <= position) throw;
+      position = oldest;
+      continue;
     }
-    if (holds) found.push_back(std::move(rewrite));
+    for (; position < std::min(end, held->end()); ++position) {
+      each(position, held->record(position));
+    }
   }
-  return found;
 }
 
 /// Letters are read some at a time: they may be many.
-template <class Newest>
-std::vector<LetterRewrite> all_matching(const std::vector<std::string>& words,
-                                        const Newest& newest) {
-  std::vector<LetterRewrite> found;
+template <class Newest, class Each>
+void read_letters(const Newest& newest, const Each& each) {
   for (std::uint64_t before = EventLog::kNewest;;) {
     const std::vector<DeadLetter> letters = newest(before);
-    if (letters.empty()) return found;
-    std::vector<LetterRewrite> some = matching(letters, words);
-    std::move(some.begin(), some.end(), std::back_inserter(found));
+    if (letters.empty()) return;
+    for (const DeadLetter& letter : letters) each(letter);
     before = letters.back().number;
   }
 }
+
+/// Finds an erasure's letters: first those that bear the key, whose ids count as the person's too,
+/// then those that bear one of the ids.
+class Letters {
+ public:
+  Letters(const EventLog& log, const Schema& schema, const ErasureKey& key, PersonIds& ids)
+      : log_(log), search_(schema, key, ids) {}
+
+  void find(Erasure& erasure) {
+    for (const bool by_id : {false, true}) {
+      for (const bool late : {false, true}) {
+        const auto newest = [&](std::uint64_t before) {
+          return late ? log_.late_events(kAtOnce, before) : log_.dead_letters(kAtOnce, before);
+        };
+        std::set<std::uint64_t>& found = late ? late_ : dead_;
+        read_letters(newest, [&](const DeadLetter& letter) {
+          if (by_id ? search_.bears_id(letter) : search_.bears_key(letter)) {
+            found.insert(letter.number);
+          }
+        });
+      }
+    }
+    erasure.dead_letters.assign(dead_.begin(), dead_.end());
+    erasure.late_events.assign(late_.begin(), late_.end());
+  }
+
+ private:
+  static constexpr std::uint64_t kAtOnce = 1000;
+
+  const EventLog& log_;
+  LetterSearch search_;
+  std::set<std::uint64_t> dead_;
+  std::set<std::uint64_t> late_;
+};
 
 /// The ids of the records up to `end`, of which no stretch tells yet: a start looks for them in the
 /// records, where they will not be.
@@ -124,12 +123,11 @@ std::optional<SeenStretch> unseen(const EventLog& log, const Schema& schema, std
   if (begin >= end || schema.id_field.empty()) return std::nullopt;
   Event event;
   IdHasher hash;
-  log.read(begin, end, [&](std::uint64_t, std::string_view record) {
+  read_kept(log, begin, end, [&](std::uint64_t, std::string_view record) {
     decode(record, schema, event);
     const Millis newest = event.reached ? event.reached->newest : event.time;
     stretch.max_time = std::max({stretch.max_time, event.time, newest});
     if (event.kind == RecordKind::event) stretch.ids.push_back({hash(event.id), event.time});
-    return true;
   });
   return stretch;
 }
@@ -159,7 +157,8 @@ ErasureKey parse_erasure_key(const std::string& key, const Schema& schema) {
                             nearest.empty() ? "" : ": did you mean `" + nearest + "`?"));
   }
   const Field& field = schema.fields[*parsed.field];
-  if (!is_text(field)) parsed.number = number_of(field, parsed.text, schema.time.utc_offset);
+  parsed.is_text = field.kind == FieldKind::category || field.kind == FieldKind::text;
+  if (!parsed.is_text) parsed.number = number_of(field, parsed.text, schema.time.utc_offset);
   return parsed;
 }
 
@@ -170,41 +169,46 @@ std::vector<std::uint64_t> Erasure::positions() const {
   return all;
 }
 
+bool ErasureKey::matches(const Event& event) const {
+  if (!field) return event.kind <= RecordKind::label && event.id == text;
+  if (event.kind != RecordKind::event) return false;
+  const FieldValue& value = event.values[*field];
+  if (value.missing) return false;
+  return is_text ? value.text == text : value.number == number;
+}
+
 Erasure find_erasure(const EventLog& log, const Schema& schema, const ErasureKey& key,
                      std::uint64_t end) {
   Event event;
-  std::set<std::string, std::less<>> ids;
-  log.read(log.oldest(), end, [&](std::uint64_t, std::string_view record) {
+  PersonIds ids;
+  read_kept(log, 0, end, [&](std::uint64_t, std::string_view record) {
     decode(record, schema, event);
-    if (matches(event, schema, key)) ids.emplace(event.id);
-    return true;
+    if (key.matches(event)) ids.emplace(event.id);
   });
   Erasure erasure;
+  Letters(log, schema, key, ids).find(erasure);
   std::map<std::string, std::vector<std::uint64_t>, std::less<>> records;
   if (!ids.empty()) {
-    log.read(log.oldest(), end, [&](std::uint64_t position, std::string_view record) {
+    read_kept(log, 0, end, [&](std::uint64_t position, std::string_view record) {
       decode(record, schema, event);
       const bool bears = event.kind <= RecordKind::label && ids.find(event.id) != ids.end();
       if (bears) records[std::string(event.id)].push_back(position);
-      return true;
     });
   }
   for (auto& [id, positions] : records) erasure.records.push_back(std::move(positions));
   std::sort(erasure.records.begin(), erasure.records.end());
-  constexpr std::uint64_t kAtOnce = 1000;
-  const std::vector<std::string> words = spellings(key.text);
-  erasure.dead_letters =
-      all_matching(words, [&](std::uint64_t before) { return log.dead_letters(kAtOnce, before); });
-  erasure.late_events =
-      all_matching(words, [&](std::uint64_t before) { return log.late_events(kAtOnce, before); });
   return erasure;
 }
 
-Event erased_event(const Schema& schema, Millis time) {
-  Event event;
-  event.time = time;
-  event.values.resize(schema.fields.size());
-  return event;
+ErasedEvent::ErasedEvent(const Schema& schema) : decoder_(schema, false) {
+  for (std::size_t i = 0; i < schema.fields.size(); ++i) {
+    event_.values.push_back(decoder_.missing_value(i));
+  }
+}
+
+const Event& ErasedEvent::at(Millis time) {
+  event_.time = time;
+  return event_;
 }
 
 LogRewrite log_rewrite(const EventLog& log, const Schema& schema, const Erasure& erasure,
@@ -220,12 +224,13 @@ LogRewrite log_rewrite(const EventLog& log, const Schema& schema, const Erasure&
   for (const auto& one : erasure.records) {
     for (const std::uint64_t position : one) first_of->emplace(position, one.front());
   }
-  rewrite.record = [schema, first_of, vector_of](std::uint64_t position, std::string_view record) {
+  const auto erased_event = std::make_shared<ErasedEvent>(schema);
+  rewrite.record = [=](std::uint64_t position, std::string_view record) {
     Event event;
     decode(record, schema, event);
     const std::string id = fmt::format("erased:{}", first_of->at(position));
     event.id = id;
-    event.values = erased_event(schema, event.time).values;
+    if (event.kind == RecordKind::event) event.values = erased_event->at(event.time).values;
     std::vector<float> vector;
     if (event.served) {
       vector.resize(event.served->vector.size() / sizeof(float));

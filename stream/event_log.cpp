@@ -27,13 +27,14 @@ namespace {
 constexpr int kPageBytes = 16384;
 constexpr int kVerifiedOnOpen = 4;
 
-std::uint64_t accepted(const std::vector<std::string>& records) {
-  return static_cast<std::uint64_t>(std::count_if(
-      records.begin(), records.end(),
-      [](const std::string& record) { return kind_of(record) <= RecordKind::label; }));
-}
-
 class SqliteEventLog : public EventLog {
+  /// Nobody else uses the connection meanwhile. What `work` calls must not ask for that again.
+  template <class Work>
+  auto use(Work&& work) const {
+    const std::lock_guard lock(in_use_);
+    return guarded(path_, std::forward<Work>(work));
+  }
+
  public:
   SqliteEventLog(const std::string& path, bool read_only, LogSync sync)
       : path_(path),
@@ -58,37 +59,40 @@ class SqliteEventLog : public EventLog {
     dropped_ = guarded(path_, [&] { return count_dropped(database_); });
     verify_tail();
     progress_.stored(all_progress());
+    empty_write_ahead();  // one that died may have left what was erased
   }
 
   std::uint64_t begin() const override {
-    return guarded(path_, [&] { return count_dropped(database_) * kStretch; });
+    return use([&] { return first_kept(); });
   }
   void keep_from(std::uint64_t position) override { keep_from_ = position; }
   bool drop() override {
-    const std::lock_guard lock(in_use_);
-    if (!may_drop(head_)) return false;
-    guarded(path_, [&] {
+    return use([&] {
+      if (!emptied_) emptied_ = truncate_write_ahead(database_);
+      if (!may_drop(head_)) return false;
       WriteTransaction transaction(database_);
       drop_stretches(head_);
       transaction.commit();
+      return true;
     });
-    return true;
   }
 
   std::uint64_t oldest() const override {
-    return guarded(path_, [&] { return oldest_stored(database_); });
+    return use([&] { return oldest_stored(database_); });
   }
-  std::uint64_t head() const override { return read_only_ ? query_head() : head_.load(); }
+  std::uint64_t head() const override {
+    if (!read_only_) return head_;
+    return use([&] { return stored_head(database_); });
+  }
 
   std::uint64_t append(const LogBatch& batch) override {
     if (read_only_) {
       throw Error(ErrorKind::unavailable,
                   fmt::format("{}: the log is open for reading only", path_));
     }
-    const std::lock_guard lock(in_use_);
-    return guarded(path_, [&] {
+    return use([&] {
       WriteTransaction transaction(database_);
-      const std::uint64_t stored = query_head();
+      const std::uint64_t stored = stored_head(database_);
       if (stored != head_) {
         throw Error(ErrorKind::conflict,
                     fmt::format("{}: another writer has appended: found head {}, expected {}",
@@ -98,34 +102,40 @@ class SqliteEventLog : public EventLog {
       if (may_drop(head)) drop_stretches(head);
       put_letters(database_, "dead_letters", batch.dead_letters);
       put_letters(database_, "late_events", batch.late);
-      put_counts(batch);
+      add_counts(database_, batch);
       if (batch.seen) put_seen(database_, *batch.seen, batch.forget_before);
       progress_.put(database_, batch.progress, path_);
       transaction.commit();
       progress_.stored(batch.progress);
       head_ = head;
+      if (!emptied_) emptied_ = truncate_write_ahead(database_);
       return head;
     });
   }
 
-  bool rewrite(const LogRewrite& what) override {
+  void rewrite(const LogRewrite& what) override {
     const auto locked = [&](const std::function<void()>& work) {
-      const std::lock_guard lock(in_use_);
-      newest_read_.reset();
-      guarded(path_, work);
+      use([&] {
+        newest_read_.reset();
+        emptied_ = false;
+        work();
+      });
     };
-    return rewrite_log(database_, what, locked, [&](std::uint64_t at) { return load(at); });
+    rewrite_log(database_, what, locked, [&](std::uint64_t at) { return load(at); });
   }
-  void forget_read() const override { newest_read_.reset(); }
+  bool empty_write_ahead() override {
+    return use([&] { return emptied_ = truncate_write_ahead(database_); });
+  }
+  void forget_read() const override {
+    const std::lock_guard lock(in_use_);
+    newest_read_.reset();
+  }
 
   std::shared_ptr<const RecordBatch> batch(std::uint64_t position) const override {
     const std::lock_guard lock(in_use_);
     if (!newest_read_ || !newest_read_->holds(position)) {
       newest_read_ = load(position);
-      if (!newest_read_->holds(position)) {
-        throw Error(ErrorKind::corrupt,
-                    fmt::format("{}: position {} is missing from the log", path_, position));
-      }
+      if (!newest_read_->holds(position)) throw missing(position);
     }
     return newest_read_;
   }
@@ -135,22 +145,14 @@ class SqliteEventLog : public EventLog {
   }
 
   IngestCounts counts() const override {
-    return guarded(path_, [&] {
-      SQLite::Statement select(database_,
-                               "SELECT accepted, duplicates, late, dead_letters FROM counters");
-      if (!select.executeStep()) {
-        throw Error(ErrorKind::corrupt, fmt::format("{}: the log's counters are missing", path_));
-      }
-      return IngestCounts{unsigned_of(select.getColumn(0)), unsigned_of(select.getColumn(1)),
-                          unsigned_of(select.getColumn(2)), unsigned_of(select.getColumn(3))};
-    });
+    return use([&] { return read_counts(database_, path_); });
   }
 
   std::uint64_t seen_ids() const override {
-    return guarded(path_, [&] { return count_seen(database_); });
+    return use([&] { return count_seen(database_); });
   }
   void seen(const std::function<void(const SeenStretch&)>& each) const override {
-    guarded(path_, [&] { read_seen(database_, path_, each); });
+    use([&] { read_seen(database_, path_, each); });
   }
 
   std::optional<SourceProgress> progress(const std::string& name) const override {
@@ -161,45 +163,46 @@ class SqliteEventLog : public EventLog {
   }
 
   std::vector<SourceProgress> all_progress() const override {
-    return guarded(path_, [&] { return read_progress(database_); });
+    return use([&] { return read_progress(database_); });
   }
 
   std::vector<DeadLetter> dead_letters(std::uint64_t limit, std::uint64_t before) const override {
-    return guarded(path_, [&] { return letters(database_, "dead_letters", limit, before); });
+    return use([&] { return letters(database_, "dead_letters", limit, before); });
   }
   std::vector<DeadLetter> late_events(std::uint64_t limit, std::uint64_t before) const override {
-    return guarded(path_, [&] { return letters(database_, "late_events", limit, before); });
+    return use([&] { return letters(database_, "late_events", limit, before); });
   }
 
   const std::string& description() const override { return description_; }
 
   std::string content_hash() const override {
-    Sha256 hash;
-    std::uint64_t at = 0;
-    guarded(path_, [&] {
+    return use([&] {
+      Sha256 hash;
+      std::uint64_t at = 0;
       each_dropped(database_, [&](const std::string& of) {
         hash.add(of);
         at += kStretch;
       });
+      for (const std::uint64_t end = stored_head(database_); at < end; at += kStretch) {
+        hash.add(stretch_hash(at, std::min(end, at + kStretch)));
+      }
+      return hash.hex();
     });
-    for (const std::uint64_t end = head(); at < end; at += kStretch) {
-      hash.add(stretch_hash(at, std::min(end, at + kStretch)));
-    }
-    return hash.hex();
   }
 
   std::vector<std::string> verify() const override {
+    const std::lock_guard lock(in_use_);
     std::vector<std::string> damage;
     const auto attempt = [&](const auto& check) {
       try {
-        check();
+        guarded(path_, check);
       } catch (const Error& error) {
         if (error.kind() != ErrorKind::corrupt) throw;
         damage.emplace_back(error.what());
       }
     };
     std::vector<BatchExtent> all;
-    attempt([&] { seen([](const SeenStretch&) {}); });
+    attempt([&] { read_seen(database_, path_, [](const SeenStretch&) {}); });
     std::uint64_t counted = 0;
     attempt([&] {
       SQLite::Transaction moment(database_);
@@ -207,19 +210,21 @@ class SqliteEventLog : public EventLog {
         damage.push_back(fmt::format("{}: {}", path_, line));
       }
       all = read_extents(database_);
-      counted = counts().accepted;
+      counted = read_counts(database_, path_).accepted;
     });
-    std::uint64_t expected = all.empty() ? 0 : std::min(all.front().first, begin());
+    const std::uint64_t begin = guarded(path_, [&] { return first_kept(); });
+    std::uint64_t expected = all.empty() ? 0 : std::min(all.front().first, begin);
     std::uint64_t found = 0;
     for (const BatchExtent& extent : all) {
       attempt([&] {
         if (extent.first != expected) throw gap(expected, extent.first);
       });
       expected = extent.first + extent.count;
-      if (expected <= begin()) continue;  // dropped meanwhile
-      attempt([&] { found += load(extent.first)->accepted(); });
+      attempt([&] {
+        if (expected > first_kept()) found += load(extent.first)->accepted();  // else dropped
+      });
     }
-    if (damage.empty() && begin() == 0 && found != counted) {
+    if (damage.empty() && begin == 0 && found != counted) {
       damage.push_back(fmt::format("{}: the counters say {} accepted records, the batches hold {}",
                                    path_, counted, found));
     }
@@ -227,6 +232,8 @@ class SqliteEventLog : public EventLog {
   }
 
  private:
+  std::uint64_t first_kept() const { return count_dropped(database_) * kStretch; }
+
   Error gap(std::uint64_t expected, std::uint64_t found) const {
     return {ErrorKind::corrupt,
             fmt::format("{}: found the batch of position {}, expected position {}; restore the "
@@ -234,17 +241,9 @@ class SqliteEventLog : public EventLog {
                         path_, found, expected)};
   }
 
-  std::uint64_t query_head() const {
-    return guarded(path_, [&] {
-      SQLite::Statement select(database_,
-                               "SELECT first + count FROM batches ORDER BY first DESC LIMIT 1");
-      return select.executeStep() ? unsigned_of(select.getColumn(0)) : 0;
-    });
-  }
-
   // Batch by batch from the head down: a start takes no longer for a longer log.
   void verify_tail() {
-    head_ = query_head();
+    head_ = guarded(path_, [&] { return stored_head(database_); });
     std::uint64_t end = head_;
     const std::uint64_t first = begin();
     for (int i = 0; i < kVerifiedOnOpen && end > first; ++i) {
@@ -268,7 +267,7 @@ class SqliteEventLog : public EventLog {
         const std::unique_ptr<SQLite::Statement, decltype(reset)> row(&*select_batch_, reset);
         row->bind(1, signed_of(position));
         if (!row->executeStep()) {
-          if (position < begin()) throw was_dropped(position);
+          if (position < first_kept()) throw was_dropped(position);
           throw Error(ErrorKind::corrupt, fmt::format("position {} is missing", position));
         }
         const SQLite::Column payload = row->getColumn(3);
@@ -286,21 +285,30 @@ class SqliteEventLog : public EventLog {
     }
   }
 
+  Error missing(std::uint64_t position) const {
+    return {ErrorKind::corrupt,
+            fmt::format("{}: position {} is missing from the log", path_, position)};
+  }
+
   Error was_dropped(std::uint64_t position) const {
     return {ErrorKind::not_found,
             fmt::format("{}: the record at position {} was dropped, as stream.keep says: the log "
                         "begins at position {}",
-                        path_, position, begin())};
+                        path_, position, first_kept())};
   }
 
   std::string stretch_hash(std::uint64_t begin, std::uint64_t end) const {
     Sha256 hash;
-    read(begin, end, [&](std::uint64_t, std::string_view record) {
-      const auto size = static_cast<std::uint32_t>(record.size());
-      hash.add({reinterpret_cast<const char*>(&size), sizeof size});
-      hash.add(record);
-      return true;
-    });
+    for (std::uint64_t position = begin; position < end;) {
+      const auto held = load(position);
+      if (!held->holds(position)) throw missing(position);
+      for (; position < std::min(end, held->end()); ++position) {
+        const std::string_view record = held->record(position);
+        const auto size = static_cast<std::uint32_t>(record.size());
+        hash.add({reinterpret_cast<const char*>(&size), sizeof size});
+        hash.add(record);
+      }
+    }
     return hash.hex();
   }
 
@@ -344,21 +352,10 @@ class SqliteEventLog : public EventLog {
     return head;
   }
 
-  void put_counts(const LogBatch& batch) {
-    SQLite::Statement add(database_,
-                          "UPDATE counters SET accepted=accepted+?, duplicates=duplicates+?, "
-                          "late=late+?, dead_letters=dead_letters+?");
-    add.bind(1, signed_of(accepted(batch.records)));
-    add.bind(2, signed_of(batch.duplicates));
-    add.bind(3, signed_of(batch.late.size()));
-    add.bind(4, signed_of(batch.dead_letters.size()));
-    add.exec();
-  }
-
   const std::string path_;
   const bool read_only_;
   const LogSync sync_;
-  mutable std::recursive_mutex in_use_;  // the writer's rewrites come from another thread
+  mutable std::mutex in_use_;  // the connection: rewrites come from another thread than appends
   mutable SQLite::Database database_;
   std::string description_;
   std::atomic<std::uint64_t> head_ = 0;       // the writer's
@@ -366,6 +363,7 @@ class SqliteEventLog : public EventLog {
   std::uint64_t dropped_ = 0;                 // stretches, as far as the writer knows
   std::atomic<std::uint64_t> keep_from_ = 0;  // records below it may be dropped
   ProgressWriter progress_;
+  bool emptied_ = true;  // the write-ahead file, of what was rewritten
   mutable std::optional<SQLite::Statement> select_batch_;
   mutable std::shared_ptr<const RecordBatch> newest_read_;
 };

@@ -46,21 +46,14 @@ struct LogBatch {
   Millis forget_before = Watermark::kNone;  ///< with `seen`: stretches of older ids alone go
 };
 
-/// A dead letter (or late event) that loses its record.
-struct LetterRewrite {
-  std::uint64_t number = 0;
-  std::string reason;  ///< in place of the one it had
-
-  bool operator==(const LetterRewrite&) const = default;
-};
-
 /// What a log is to hold in place of what it holds.
 struct LogRewrite {
   std::vector<std::uint64_t> positions;  ///< of records, ascending
   /// What stands at one of them, from what stands there.
   std::function<std::string(std::uint64_t position, std::string_view record)> record;
-  std::vector<LetterRewrite> dead_letters;
-  std::vector<LetterRewrite> late_events;
+  /// Numbers of those that lose their bytes, and the reason that may quote them.
+  std::vector<std::uint64_t> dead_letters;
+  std::vector<std::uint64_t> late_events;
   /// The ids up to `end` as they were, where no stretch tells them yet.
   std::optional<SeenStretch> seen;
 };
@@ -71,15 +64,17 @@ enum class LogSync {
   when_asked,   ///< at `sync`: what was appended since outlives the process, not the machine
 };
 
-/// A pipeline's durable, append-only, totally ordered log: one SQLite file, format in
-/// docs/log-format.md. Positions are 0, 1, 2 … without gaps. Records are kept in batches, each a
-/// blob with its hash, so a torn or damaged batch is found and named. The oldest records may be
-/// dropped, by whole stretches of kStretch, whose hashes stay.
+/// A pipeline's durable, totally ordered log: one SQLite file, format in docs/log-format.md.
+/// Positions are 0, 1, 2 … without gaps. Records are only appended, but for those that `rewrite`
+/// replaces where they stand. They are kept in batches, each a blob with its hash, so a torn or
+/// damaged batch is found and named. The oldest records may be dropped, by whole stretches of
+/// kStretch, whose hashes stay.
 ///
-/// One writer (the ingest thread). Readers on other threads each open a log of their own with
-/// `open_reader`. Every function throws `Error{unavailable}` when the disk refuses (full,
-/// read-only, locked over 5 s) and `Error{corrupt}` for a damaged batch, naming its positions. An
-/// append that throws has added nothing.
+/// One writer, whose functions any thread may call: each waits for the one under way. A reader is
+/// one thread's: other threads open one of their own with `open_reader`. Every function throws
+/// `Error{unavailable}` when the disk refuses (full, read-only, locked over 5 s) and
+/// `Error{corrupt}` for a damaged batch, naming its positions. An append that throws has added
+/// nothing.
 class EventLog {
  public:
   /// Opens or creates the log for writing; verifies the last batches and how they follow one
@@ -95,27 +90,27 @@ class EventLog {
 
   /// The first position that was not dropped.
   virtual std::uint64_t begin() const = 0;
-  /// Records below `position` are needed no longer: `drop` may drop them. Any thread may say so, to
-  /// the writer's.
+  /// Records below `position` are needed no longer: `drop` may drop them.
   virtual void keep_from(std::uint64_t position) = 0;
   /// Drops a few stretches that may go; false when there is none. Appends do so too.
   virtual bool drop() = 0;
   /// The first position that is still in the file: a batch that was dropped in part is there whole.
   virtual std::uint64_t oldest() const = 0;
-  /// The position after the last record. Readers see what the writer has committed. The writer's
-  /// may be asked by any thread.
+  /// The position after the last record. Readers see what the writer has committed.
   virtual std::uint64_t head() const = 0;
 
   /// Appends in one transaction, durable on return (see LogSync); gives the new head.
   /// Error{conflict} when another writer has appended since this one opened the log.
   virtual std::uint64_t append(const LogBatch& batch) = 0;
 
-  /// Replaces records and letters, batch by batch, each in a transaction; those that are gone by
-  /// then are passed over. Nothing of what they were stays in the file. False: somebody reads the
-  /// write-ahead file, which holds it until the log is closed. Any thread may ask the writer's;
-  /// appends wait for one batch.
-  virtual bool rewrite(const LogRewrite& rewrite) = 0;
-  /// The batch read last is read again: it may have been rewritten. A reader's.
+  /// Replaces records and letters, batch by batch, each in a transaction, for which appends wait;
+  /// those that are gone by then are passed over. Nothing of what they were stays in the file; the
+  /// write-ahead file beside it holds it until it is emptied.
+  virtual void rewrite(const LogRewrite& rewrite) = 0;
+  /// Empties the write-ahead file. False: somebody reads the log just now. It is tried again with
+  /// each append and `drop`, as the log is opened for writing, and as it is closed.
+  virtual bool empty_write_ahead() = 0;
+  /// The batch read last is read again: it may have been rewritten.
   virtual void forget_read() const = 0;
 
   /// Calls `each(position, record)` for the records of [begin, end), in order; stops early when
@@ -126,7 +121,7 @@ class EventLog {
   /// The batch that holds `position`. Throws as `read` does.
   virtual std::shared_ptr<const RecordBatch> batch(std::uint64_t position) const = 0;
 
-  /// All that was appended is on disk on return. Any thread may ask the writer's.
+  /// All that was appended is on disk on return.
   virtual void sync() = 0;
 
   virtual IngestCounts counts() const = 0;

@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "stream/event.h"
+
 namespace freshet {
 namespace {
 
@@ -74,6 +78,36 @@ std::vector<BatchExtent> read_extents(const SQLite::Database& database) {
     all.push_back({unsigned_of(select.getColumn(0)), unsigned_of(select.getColumn(1))});
   }
   return all;
+}
+
+IngestCounts read_counts(const SQLite::Database& database, const std::string& path) {
+  SQLite::Statement select(database,
+                           "SELECT accepted, duplicates, late, dead_letters FROM counters");
+  if (!select.executeStep()) {
+    throw Error(ErrorKind::corrupt, fmt::format("{}: the log's counters are missing", path));
+  }
+  return {unsigned_of(select.getColumn(0)), unsigned_of(select.getColumn(1)),
+          unsigned_of(select.getColumn(2)), unsigned_of(select.getColumn(3))};
+}
+
+void add_counts(SQLite::Database& database, const LogBatch& batch) {
+  const auto accepted =
+      std::count_if(batch.records.begin(), batch.records.end(),
+                    [](const std::string& record) { return kind_of(record) <= RecordKind::label; });
+  SQLite::Statement add(database,
+                        "UPDATE counters SET accepted=accepted+?, duplicates=duplicates+?, "
+                        "late=late+?, dead_letters=dead_letters+?");
+  add.bind(1, static_cast<std::int64_t>(accepted));
+  add.bind(2, signed_of(batch.duplicates));
+  add.bind(3, signed_of(batch.late.size()));
+  add.bind(4, signed_of(batch.dead_letters.size()));
+  add.exec();
+}
+
+std::uint64_t stored_head(const SQLite::Database& database) {
+  SQLite::Statement select(database,
+                           "SELECT first + count FROM batches ORDER BY first DESC LIMIT 1");
+  return select.executeStep() ? unsigned_of(select.getColumn(0)) : 0;
 }
 
 std::uint64_t oldest_stored(const SQLite::Database& database) {

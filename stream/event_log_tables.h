@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "stream/event_log.h"
 #include "stream/sqlite.h"
 
 namespace freshet {
@@ -28,6 +29,13 @@ struct BatchExtent {
 /// All batches, in order.
 std::vector<BatchExtent> read_extents(const SQLite::Database& database);
 
+/// Throws Error{corrupt} where they are missing.
+IngestCounts read_counts(const SQLite::Database& database, const std::string& path);
+/// Adds what a batch brings.
+void add_counts(SQLite::Database& database, const LogBatch& batch);
+
+/// The position after the last record.
+std::uint64_t stored_head(const SQLite::Database& database);
 /// The first position that a batch holds; 0 without any.
 std::uint64_t oldest_stored(const SQLite::Database& database);
 

@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
-#include <thread>
 
 #include "stream/event_log_tables.h"
 #include "stream/log_seen_ids.h"
@@ -12,13 +10,13 @@
 namespace freshet {
 namespace {
 
+// The reason may quote the record.
 void rewrite_letters(SQLite::Database& database, const std::string& table,
-                     const std::vector<LetterRewrite>& letters) {
+                     const std::vector<std::uint64_t>& numbers) {
   SQLite::Statement update(
-      database, fmt::format("UPDATE {} SET raw = x'', reason = ? WHERE number = ?", table));
-  for (const LetterRewrite& letter : letters) {
-    update.bind(1, letter.reason);
-    update.bind(2, signed_of(letter.number));
+      database, fmt::format("UPDATE {} SET raw = x'', reason = 'erased' WHERE number = ?", table));
+  for (const std::uint64_t number : numbers) {
+    update.bind(1, signed_of(number));
     update.exec();
     update.reset();
   }
@@ -54,28 +52,22 @@ void rewrite_batch(SQLite::Database& database, const RecordBatch& batch,
   transaction.commit();
 }
 
-// Readers hold it for moments only; a backup longer.
-bool empty_write_ahead_file(SQLite::Database& database, const Locked& locked) {
-  constexpr int kTries = 10;
-  constexpr int kPatience = 20;
+}  // namespace
+
+bool truncate_write_ahead(SQLite::Database& database) {
+  database.setBusyTimeout(0);
   bool empty = false;
-  for (int i = 0; i < kTries && !empty; ++i) {
-    if (i > 0) std::this_thread::sleep_for(std::chrono::milliseconds(100));
-    locked([&] {
-      database.setBusyTimeout(kPatience);
-      {
-        SQLite::Statement checkpoint(database, "PRAGMA wal_checkpoint(TRUNCATE)");
-        empty = checkpoint.executeStep() && checkpoint.getColumn(0).getInt() == 0;
-      }
-      database.setBusyTimeout(kPatienceMilliseconds);
-    });
+  try {
+    SQLite::Statement checkpoint(database, "PRAGMA wal_checkpoint(TRUNCATE)");
+    empty = checkpoint.executeStep() && checkpoint.getColumn(0).getInt() == 0;
+  } catch (const SQLite::Exception&) {
+    empty = false;  // in use; where the disk refuses, the next append says so
   }
+  database.setBusyTimeout(kPatienceMilliseconds);
   return empty;
 }
 
-}  // namespace
-
-bool rewrite_log(SQLite::Database& database, const LogRewrite& rewrite, const Locked& locked,
+void rewrite_log(SQLite::Database& database, const LogRewrite& rewrite, const Locked& locked,
                  const LoadBatch& load) {
   locked([&] {
     WriteTransaction transaction(database);
@@ -92,7 +84,6 @@ bool rewrite_log(SQLite::Database& database, const LogRewrite& rewrite, const Lo
       done = held->end();
     });
   }
-  return empty_write_ahead_file(database, locked);
 }
 
 }  // namespace freshet

@@ -102,8 +102,12 @@ Response steer(Service& service, const Request& request, const char* kind) {
 
 Response erase(Service& service, const Request& request) {
   ServedPipeline& pipeline = pipeline_of(service, request);
-  const json body = body_object(request, {"key", "reason"});
-  return decided(pipeline.erase(required_text(body, "key"), required_text(body, "reason")));
+  const json body = body_object(request, {"key", "reason", "dry_run"});
+  EraseRequest asked;
+  asked.key = required_text(body, "key");
+  asked.dry_run = optional_flag(body, "dry_run", false);
+  if (!asked.dry_run) asked.reason = required_text(body, "reason");
+  return json_response(erased_json(pipeline.erase(asked)));
 }
 
 // --- policy
@@ -266,8 +270,9 @@ void add_command_routes(RouteTable& routes, Service& service) {
         {}, {409});
   }
   add("POST", "erase", Role::operate,
-      "Erases the events of a person from log and rows; no decisions when there are none", "Erase",
-      "Decided", with(erase), {}, {409});
+      "Erases the events of a person from log and rows; no decisions when there are none, or with "
+      "dry_run; warning says what is left to be done",
+      "Erase", "Erased", with(erase), {}, {409});
   add("GET", "policy", Role::view, "The config in force", "", "Policy", with(show_policy));
   add("PUT", "policy", Role::operate, "Puts another config in force, as a recorded decision",
       "PolicyAndReason", "Decided", with(put_policy), {if_match_parameter(kHashTag)},

@@ -68,7 +68,8 @@ std::string api_schemas() {
   json key = kText;
   key["minLength"] = 1;
   key["description"] = "FIELD=VALUE, or the VALUE of an event's id";
-  all["Erase"] = closed(object({{"key", key}, {"reason", kReason}}, {"key", "reason"}));
+  const json flag{{"type", "boolean"}};
+  all["Erase"] = closed(object({{"key", key}, {"reason", kReason}, {"dry_run", flag}}, {"key"}));
   json to = kNumber;
   to["type"] = {"integer", "string", "null"};
   to["pattern"] = "^[1-9][0-9]{0,17}(@[0-9]{1,18})?$";
@@ -106,6 +107,10 @@ std::string api_schemas() {
       object({{"problems", {{"type", "array"}}}, {"differences", {{"type", "array"}}}},
              {"problems", "differences"});
   all["Decided"] = object({{"decisions", {{"type", "array"}}}});
+  all["Erased"] = object({{"decisions", {{"type", "array"}}},
+                          {"figures", {{"type", "object"}}},
+                          {"warning", {{"type", {"string", "null"}}}}},
+                         {"decisions", "figures", "warning"});
   all["Appended"] = object({{"accepted", kNumber}, {"lines", {{"type", "array"}}}},
                            {"accepted", "duplicates", "late", "dead_letters", "lines"});
   all["Predicted"] = {{"type", "object"}};

@@ -125,11 +125,11 @@ class HttpOwner : public Owner {
         answered([&] { return http_.Put(path, headers, body, "application/json"); })->body));
   }
 
-  std::vector<Decision> erase(const std::string& pipeline, const std::string& key,
-                              const std::string& reason) override {
-    const std::string body = json{{"key", key}, {"reason", reason}}.dump();
-    return decisions_of(
-        post("/api/v1/pipelines/" + pipeline + "/erase", body, "application/json", headers_));
+  Erased erase(const std::string& pipeline, const EraseRequest& request) override {
+    json body{{"key", request.key}, {"dry_run", request.dry_run}};
+    if (!request.reason.empty()) body["reason"] = request.reason;
+    return erased_of(post("/api/v1/pipelines/" + pipeline + "/erase", body.dump(),
+                          "application/json", headers_));
   }
 
   void append(const std::string& pipeline, const std::string& lines) override {

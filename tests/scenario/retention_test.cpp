@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "scenario/program.h"
 #include "stream/random.h"
 
@@ -81,6 +83,24 @@ TEST_F(Retention, ARevisionIsMadeAgainFromAnAnchorAndAnOldOneIsRefused) {
   const Outcome old = freshet_program("registry reproduce 1@5000 -w " + path("few"));
   EXPECT_EQ(old.code, 1);
   EXPECT_THAT(old.err, HasSubstr("stream.keep"));
+}
+
+TEST_F(Retention, WhatIsKeptIsErasedAndDoneAgainItIsTheSameDecision) {
+  std::filesystem::copy(path("few"), path("erased"), std::filesystem::copy_options::recursive);
+  const std::string erase = "events erase --reason r --json -w " + path("erased") + " --key ";
+  EXPECT_EQ(freshet_program(erase + "17").code, 3) << "dropped";
+  const Outcome outcome = freshet_program(erase + "kind=k1");
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(freshet_program("workspace check -w " + path("erased")).code, 0);
+  SQLite::Database(path("erased/registry.db"), SQLite::OPEN_READWRITE)
+      .exec(
+          "UPDATE checkpoints SET state = zeroblob(length(state)) WHERE number = (SELECT "
+          "max(number) FROM checkpoints)");
+  const Outcome again = freshet_program(arguments("few", "erased"));
+  EXPECT_EQ(again.code, 0) << again.err;
+  const Outcome history = freshet_program("registry history --json -w " + path("erased"));
+  const std::string last = history.out.substr(history.out.rfind('\n', history.out.size() - 2) + 1);
+  EXPECT_EQ(nlohmann::json::parse(last).at("figures"), outcome.json().at("figures")) << last;
 }
 
 TEST_F(Retention, WhatNeedsTheWholeLogSaysSince) {

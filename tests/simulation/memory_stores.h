@@ -18,12 +18,12 @@ class MemoryLog : public EventLog {
   void keep_from(std::uint64_t /*position*/) override {}
   bool drop() override { return false; }
   std::uint64_t oldest() const override { return 0; }
-  bool rewrite(const LogRewrite& rewrite) override {
+  void rewrite(const LogRewrite& rewrite) override {
     for (const std::uint64_t position : rewrite.positions) {
       records_[position] = rewrite.record(position, records_[position]);
     }
-    return true;
   }
+  bool empty_write_ahead() override { return true; }
   void forget_read() const override {}
   std::uint64_t head() const override { return records_.size(); }
   std::uint64_t append(const LogBatch& batch) override;
@@ -67,6 +67,7 @@ class MemoryJournal : public Journal {
     const auto found = revisions_.find(version);
     return found == revisions_.end() ? std::vector<Revision>{} : std::vector{found->second};
   }
+  std::vector<Decision> decisions() override { return {}; }
 
  private:
   std::map<std::string, std::string> artifacts_;  ///< by a number in place of a hash
