@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -135,7 +136,7 @@ TEST_F(Erase, AnErasedEventDoesNotComeBack) {
 
 TEST_F(Erase, KillsChangeNothing) {
   KeyedGenerator generator(23);
-  for (int i = 0; i < 3; ++i) {
+  for (int i = 0; i < 2; ++i) {
     const std::string name = "killed" + std::to_string(i);
     copy(name);
     start_and_kill(kErase + path(name), 20 + static_cast<int>(generator.below(400)));
@@ -173,6 +174,9 @@ TEST_F(Erase, ARunningServiceErasesAndGoesOn) {
   copy("served");
   {
     ServedProgram served("-w " + path("served"));
+    const Reply dry = served.post(kPipeline + "/erase", R"({"key":"zq-0","dry_run":true})");
+    EXPECT_EQ(dry.json().at("figures").at("events"), 1) << dry.body;
+    EXPECT_EQ(dry.json().at("decisions"), json::array());
     const Outcome outcome = freshet_program(kErase + path("served") + " --json");
     ASSERT_EQ(outcome.code, 0) << outcome.err;
     EXPECT_EQ(outcome.json().at("figures"), erased_.json().at("figures"));
@@ -202,6 +206,25 @@ TEST_F(Erase, ADryRunSaysWhatWouldGoAndChangesNothing) {
   const Outcome reasonless = freshet_program("events erase --key zq-0 -w " + path("dry"));
   EXPECT_EQ(reasonless.code, 1);
   EXPECT_THAT(reasonless.err, HasSubstr("--reason"));
+}
+
+TEST_F(Erase, WhatAReaderKeepsIsToldAndGoesOnceItIsDone) {
+  copy("read");
+  ServedProgram served("-w " + path("read"));
+  {
+    SQLite::Database reader(path("read/pipelines/turning/log.db"), SQLite::OPEN_READONLY);
+    SQLite::Transaction moment(reader);
+    reader.execAndGet("SELECT count(*) FROM batches");
+    const Outcome erased = freshet_program(kErase + path("read") + " --json");
+    ASSERT_EQ(erased.code, 0) << erased.err;
+    EXPECT_THAT(erased.err, HasSubstr("log.db-wal"));
+    EXPECT_THAT(erased.json().at("warning").get<std::string>(), HasSubstr("log.db-wal"));
+    EXPECT_THAT(holding("read", kPerson), ::testing::Contains("log.db"));
+  }
+  for (int i = 0; i < 100 && !holding("read", kPerson).empty(); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  EXPECT_THAT(holding("read", kPerson), ::testing::IsEmpty()) << "while it serves";
 }
 
 TEST_F(Erase, ADamagedNewestCheckpointIsMadeGoodByDoingItAgain) {
