@@ -2,7 +2,8 @@
 function(own_warnings target)
   target_compile_options(${target} PRIVATE
     -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror
-    -Wno-restrict)  # g++ 12 sees overlaps in std::string that are not there (PR 105329)
+    # g++ 12 sees overlaps in std::string that are not there (PR 105329).
+    $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)
   target_include_directories(${target} PUBLIC ${PROJECT_SOURCE_DIR})
 endfunction()
 
