@@ -31,6 +31,7 @@ if ! cmp -s "$here/requirements.txt" venv/installed; then
 fi
 
 home=$(mktemp -d)
+touch "$home/out" # which the server makes a moment later
 trap 'kill "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true; rm -rf "$home"' EXIT
 export FRESHET_TOKEN=0123456789abcdef0123456789abcdef
 "$freshet" demo -w "$home/w" --listen 127.0.0.1:0 --speed 100000 >"$home/out" 2>"$home/log" &
