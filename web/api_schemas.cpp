@@ -65,11 +65,13 @@ std::string api_schemas() {
   all["Reason"] = closed(object({{"reason", kReason}}, {"reason"}));
   all["VersionAndReason"] =
       closed(object({{"version", kNumber}, {"reason", kReason}}, {"version", "reason"}));
-  json key = kText;
-  key["minLength"] = 1;
+  json key = kReason;
   key["description"] = "FIELD=VALUE, or the VALUE of an event's id";
   const json flag{{"type", "boolean"}};
   all["Erase"] = closed(object({{"key", key}, {"reason", kReason}, {"dry_run", flag}}, {"key"}));
+  all["Erase"]["anyOf"] = {
+      {{"required", {"reason"}}},
+      {{"required", {"dry_run"}}, {"properties", {{"dry_run", {{"const", true}}}}}}};
   json to = kNumber;
   to["type"] = {"integer", "string", "null"};
   to["pattern"] = "^[1-9][0-9]{0,17}(@[0-9]{1,18})?$";
