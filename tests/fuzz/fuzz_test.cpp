@@ -1,5 +1,4 @@
-// Bytes from outside, changed at random: a short look in each run of the suite. `./dev fuzz` goes
-// on for as long as one likes, led by what the code does with them.
+// Bytes from outside, changed at random, at each place where they come in.
 #include <gtest/gtest.h>
 
 #include <algorithm>
