@@ -80,10 +80,15 @@ std::vector<std::string> Clients::acknowledged() const {
   std::vector<std::string> ids;
   for (const std::size_t first : acknowledged_) {
     for (std::size_t i = first; i < std::min(first + batch_, events_); ++i) {
-      ids.push_back(fmt::format("e{}", i));
+      if (!late_.contains(i)) ids.push_back(fmt::format("e{}", i));
     }
   }
   return ids;
+}
+
+std::size_t Clients::late() const {
+  const std::lock_guard lock(mutex_);
+  return late_.size();
 }
 
 void Clients::send_all(const ServedProgram& served) {
@@ -124,10 +129,14 @@ bool Clients::send(const ServedProgram& served, std::size_t first) {
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
     return false;
   }
-  for (const std::string& outcome : all) {
-    if (outcome != "accepted" && outcome != "duplicate") ++refused_;
-  }
   const std::lock_guard lock(mutex_);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (all[i] == "late") {
+      late_.insert(first + i);
+    } else if (all[i] != "accepted" && all[i] != "duplicate") {
+      ++refused_;
+    }
+  }
   acknowledged_.push_back(first);
   acknowledged_count_ += end - first;
   return true;

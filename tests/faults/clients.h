@@ -5,6 +5,7 @@
 #include <deque>
 #include <functional>
 #include <mutex>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -37,12 +38,15 @@ class Clients {
   bool done_within(int milliseconds) const;
 
   bool done() const;
-  /// The numbers of the events that were acknowledged.
+  /// How many events were answered for.
   std::size_t acknowledged_count() const { return acknowledged_count_; }
+  /// The ids of those that are in the log by what was answered.
   std::vector<std::string> acknowledged() const;
+  /// Lines that came too late for the log, and were answered so.
+  std::size_t late() const;
   /// Answers 429 or 503 with a Retry-After, after which the batch was sent again.
   std::size_t sent_away() const { return sent_away_; }
-  /// Lines that were refused, as late or as dead letters.
+  /// Lines that were refused as dead letters.
   std::size_t refused() const { return refused_; }
 
  private:
@@ -65,6 +69,7 @@ class Clients {
   std::size_t next_ = 0;           ///< the first event that was not tried yet; under mutex_
   std::deque<std::size_t> again_;  ///< first events of batches to be sent again; under mutex_
   std::vector<std::size_t> acknowledged_;  ///< first events of batches; under mutex_
+  std::set<std::size_t> late_;             ///< events; under mutex_
 };
 
 }  // namespace freshet

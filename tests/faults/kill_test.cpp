@@ -69,7 +69,7 @@ TEST_F(Kill, OfAServiceLosesNothingThatItsClientsWereTold) {
     clients.call(served);
     EXPECT_TRUE(clients.done_within(60'000));
     clients.hang_up();
-    EXPECT_EQ(clients.refused(), 0U);
+    EXPECT_EQ(clients.refused() + clients.late(), 0U);
     settled(served, kEvents);
     const Outcome end = served.stop();
     EXPECT_EQ(end.code, 0) << end.err;
