@@ -151,7 +151,7 @@ ErasureKey parse_erasure_key(const std::string& key, const Schema& schema) {
     if (!schema.id_field.empty()) names.push_back(schema.id_field);
     for (const Field& field : schema.fields) names.push_back(field.name);
     const std::string nearest = nearest_name(name, names);
-    throw Error(ErrorKind::invalid,
+    throw Error(ErrorKind::not_found,
                 fmt::format("the key names no field of this pipeline's events{}; an id that has "
                             "a \"=\" is written id=VALUE",
                             nearest.empty() ? "" : ": did you mean `" + nearest + "`?"));

@@ -26,9 +26,9 @@ struct ErasureKey {
   bool matches(const Event& event) const;
 };
 
-/// FIELD=VALUE, id=VALUE, or the VALUE of an id that has no "=". Throws Error{invalid} for an
-/// unknown field, naming the nearest, for a value that is none of its kind, and for a number so
-/// large that it stands for others too; never repeats the value.
+/// FIELD=VALUE, id=VALUE, or the VALUE of an id that has no "=". Throws Error{not_found} for an
+/// unknown field, naming the nearest, Error{invalid} for a value that is none of its kind, and for
+/// a number so large that it stands for others too; never repeats the value.
 ErasureKey parse_erasure_key(const std::string& key, const Schema& schema);
 
 /// Where a person's data stand in a log. It holds none of them: it may be recorded.

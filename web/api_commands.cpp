@@ -106,7 +106,7 @@ Response erase(Service& service, const Request& request) {
   EraseRequest asked;
   asked.key = required_text(body, "key");
   asked.dry_run = optional_flag(body, "dry_run", false);
-  if (!asked.dry_run) asked.reason = required_text(body, "reason");
+  if (!asked.dry_run || body.contains("reason")) asked.reason = required_text(body, "reason");
   return json_response(erased_json(pipeline.erase(asked)));
 }
 
