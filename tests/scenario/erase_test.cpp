@@ -182,7 +182,7 @@ TEST_F(Erase, ARunningServiceErasesAndGoesOn) {
     EXPECT_EQ(outcome.json().at("figures"), erased_.json().at("figures"));
     EXPECT_EQ(freshet_program(kErase + path("served")).code, 3);
     const Reply unknown = served.post(kPipeline + "/erase", R"({"key":"persn=x","reason":"r"})");
-    EXPECT_EQ(unknown.status, 400) << unknown.body;
+    EXPECT_EQ(unknown.status, 404) << unknown.body;
     EXPECT_THAT(unknown.body, HasSubstr("person"));
     const Reply event = served.post(kPipeline + "/events", persons_events().back());
     EXPECT_EQ(event.status, 200) << event.body;
