@@ -13,6 +13,7 @@
 #include "orchestrator/registry_json.h"
 #include "orchestrator/run.h"
 #include "orchestrator/summary.h"
+#include "orchestrator/terminal.h"
 #include "stream/csv_to_json.h"
 #include "stream/erasure.h"
 #include "stream/event_log.h"
@@ -202,7 +203,7 @@ int erase(const EventArguments& a, const FindOwner& find_owner) {
     throw Error(ErrorKind::invalid, "--reason: why they are erased, for the record");
   }
   const Erased erased = erase_by(a, find_owner);
-  if (!erased.warning.empty()) fmt::print(stderr, "warning: {}\n", erased.warning);
+  if (!erased.warning.empty()) say("warning: {}\n", erased.warning);
   fmt::print("{}\n", a.json ? json_text(erased_json(erased), 2) : erasure_text(erased));
   return found_any(erased) ? kDone : kNegative;
 }

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "orchestrator/config_check.h"
+#include "orchestrator/feature_sets.h"
 #include "stream/error.h"
 
 namespace freshet {
@@ -136,8 +137,7 @@ void check_list(const Schema& schema, const std::vector<FeatureSpec>& features, 
 void check_sizes(const PipelineConfig& config, ConfigProblems& problems) {
   for (std::size_t i = 0; i < config.learners.size(); ++i) {
     const Recipe& recipe = config.learners[i];
-    const FeatureSet features(config.schema,
-                              recipe.features.empty() ? config.features : recipe.features);
+    const FeatureSet features(config.schema, features_of(config, recipe));
     const std::size_t count = parameter_count(
         {config.schema.task, answer_width(config.schema), features.layout(), recipe.network});
     if (count <= kMostParameters) continue;

@@ -6,6 +6,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "stream/utf8.h"
+
 namespace freshet {
 
 using nlohmann::json;
@@ -154,7 +156,7 @@ LineColumn JsonPositions::line_column(std::size_t offset) const {
     if (text_[i] == '\n') {
       ++at.line;
       at.column = 1;
-    } else if ((static_cast<unsigned char>(text_[i]) & 0xC0) != 0x80) {
+    } else if (begins_character(text_[i])) {
       ++at.column;
     }
   }

@@ -191,10 +191,7 @@ std::string checked_reason(const std::string& text) {
     return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
   });
   const auto defect = utf8_defect(reason);
-  // Continuation bytes are 10xxxxxx.
-  const auto characters = std::count_if(reason.begin(), reason.end(), [](char c) {
-    return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U;
-  });
+  const auto characters = std::count_if(reason.begin(), reason.end(), begins_character);
   if (reason.empty() || characters > kMostCharacters || defect || control != reason.end()) {
     throw Error(ErrorKind::invalid,
                 fmt::format("the reason {}: expected one line of text, 1 to {} characters of UTF-8",

@@ -174,11 +174,10 @@ void warn_of_erased(const RunOptions& options, const std::string& name) {
   const Workspace from = Workspace::open(options.from_log, Workspace::Mode::read);
   for (const Decision& decision : from.registry().decisions(name)) {
     if (decision.kind != "erased") continue;
-    fmt::print(stderr,
-               "warning: events were erased from this log (decision {}): what comes out now is not "
-               "what came out then, and a copied command may find no version to act on; a config "
-               "file runs without the commands\n",
-               decision.sequence);
+    say("warning: events were erased from this log (decision {}): what comes out now is not "
+        "what came out then, and a copied command may find no version to act on; a config "
+        "file runs without the commands\n",
+        decision.sequence);
     return;
   }
 }

@@ -10,4 +10,9 @@ namespace freshet {
 /// offset 12".
 std::optional<std::string> utf8_defect(std::string_view bytes);
 
+/// Whether a byte of UTF-8 is the first of its character: all others are 10xxxxxx.
+inline bool begins_character(char byte) {
+  return (static_cast<unsigned char>(byte) & 0xc0U) != 0x80U;
+}
+
 }  // namespace freshet

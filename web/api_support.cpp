@@ -12,6 +12,7 @@
 
 #include "stream/error.h"
 #include "stream/nearest_name.h"
+#include "stream/utf8.h"
 #include "web/json_limits.h"
 
 namespace freshet {
@@ -107,10 +108,8 @@ std::string required_text(const json& object, const char* key) {
   const bool is_one_line = std::none_of(text.begin(), text.end(), [](char c) {
     return static_cast<unsigned char>(c) < ' ' || c == '\x7f';
   });
-  // UTF-8, as all JSON that was let in: continuation bytes are 10xxxxxx.
-  const auto characters = std::count_if(text.begin(), text.end(), [](char c) {
-    return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U;
-  });
+  // UTF-8, as all JSON that was let in.
+  const auto characters = std::count_if(text.begin(), text.end(), begins_character);
   if (begin == std::string::npos || !is_one_line || characters > kMostReasonCharacters) {
     throw Error(
         ErrorKind::invalid,
