@@ -129,12 +129,13 @@ class IngestThread {
 
   // What was erased is known by the hashes of its ids alone: it must not come back.
   void copy_seen(const EventLog& source) {
-    std::uint64_t known = 0;
-    log_.seen([&](const SeenStretch& stretch) { known = std::max(known, stretch.end); });
+    const auto known = log_.seen_before(EventLog::kNewest);
+    const std::uint64_t end = known ? known->end : 0;
     std::vector<SeenStretch> newer;  // newest first
-    source.seen([&](const SeenStretch& stretch) {
-      if (stretch.end > known && stretch.end <= log_.head()) newer.push_back(stretch);
-    });
+    auto stored = source.seen_before(log_.head() + 1);
+    for (; stored && stored->end > end; stored = source.seen_before(stored->end)) {
+      newer.push_back(*stored);
+    }
     for (auto stretch = newer.rbegin(); stretch != newer.rend(); ++stretch) {
       LogBatch batch;
       batch.seen = std::move(*stretch);

@@ -116,10 +116,10 @@ std::optional<SeenStretch> unseen(const EventLog& log, const Schema& schema, std
   stretch.end = end;
   stretch.max_time = Watermark::kNone;
   std::uint64_t begin = log.begin();
-  log.seen([&](const SeenStretch& stored) {
-    begin = std::max(begin, stored.end);
-    stretch.max_time = std::max(stretch.max_time, stored.max_time);
-  });
+  if (const auto stored = log.seen_before(EventLog::kNewest)) {
+    begin = std::max(begin, stored->end);
+    stretch.max_time = stored->max_time;
+  }
   if (begin >= end || schema.id_field.empty()) return std::nullopt;
   Event event;
   IdHasher hash;

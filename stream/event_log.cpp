@@ -151,8 +151,8 @@ class SqliteEventLog : public EventLog {
   std::uint64_t seen_ids() const override {
     return use([&] { return count_seen(database_); });
   }
-  void seen(const std::function<void(const SeenStretch&)>& each) const override {
-    use([&] { read_seen(database_, path_, each); });
+  std::optional<SeenStretch> seen_before(std::uint64_t end) const override {
+    return use([&] { return read_seen(database_, path_, end); });
   }
 
   std::optional<SourceProgress> progress(const std::string& name) const override {
@@ -202,7 +202,7 @@ class SqliteEventLog : public EventLog {
       }
     };
     std::vector<BatchExtent> all;
-    attempt([&] { read_seen(database_, path_, [](const SeenStretch&) {}); });
+    attempt([&] { check_seen(database_, path_); });
     std::uint64_t counted = 0;
     attempt([&] {
       SQLite::Transaction moment(database_);

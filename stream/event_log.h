@@ -87,6 +87,8 @@ class EventLog {
   virtual ~EventLog() = default;
 
   static constexpr std::uint64_t kStretch = 8192;
+  /// Beyond every position and every number.
+  static constexpr std::uint64_t kNewest = std::numeric_limits<std::int64_t>::max();
 
   /// The first position that was not dropped.
   virtual std::uint64_t begin() const = 0;
@@ -130,14 +132,14 @@ class EventLog {
     const IngestCounts c = counts();
     return c.accepted + c.duplicates + c.late + c.dead_letters;
   }
-  /// How many ids were appended and not forgotten, and they, the newest stretch first.
+  /// How many ids were appended and not forgotten.
   virtual std::uint64_t seen_ids() const = 0;
-  virtual void seen(const std::function<void(const SeenStretch&)>& each) const = 0;
+  /// The newest stretch of ids that ends before `end`, if there is one.
+  virtual std::optional<SeenStretch> seen_before(std::uint64_t end) const = 0;
   virtual std::optional<SourceProgress> progress(const std::string& name) const = 0;
   virtual std::vector<SourceProgress> all_progress() const = 0;
 
   /// The newest `limit` dead letters (or late events) numbered below `before`, newest first.
-  static constexpr std::uint64_t kNewest = std::numeric_limits<std::int64_t>::max();
   virtual std::vector<DeadLetter> dead_letters(std::uint64_t limit,
                                                std::uint64_t before = kNewest) const = 0;
   virtual std::vector<DeadLetter> late_events(std::uint64_t limit,

@@ -8,6 +8,7 @@
 #include <optional>
 #include <utility>
 
+#include "stream/known_ids.h"
 #include "stream/seen_ids.h"
 #include "stream/watermark.h"
 
@@ -107,7 +108,7 @@ class Ingest::Impl : public RecordSink {
     IdHash id;
     if (has_id) {
       id = hash_id_(event_.id);
-      if (seen_.known(id, dedup_horizon())) {
+      if (known_->known(id, dedup_horizon())) {
         ++batch_.duplicates;
         return count(Outcome::duplicate, kSeenBefore);
       }
@@ -147,12 +148,11 @@ class Ingest::Impl : public RecordSink {
 
   // From the stored stretches, and the records after the last of them.
   void recover() {
-    seen_.reserve(log_.seen_ids());
-    log_.seen([this](const SeenStretch& stretch) {
-      stretch_end_ = std::max(stretch_end_, stretch.end);
-      watermark_.observe(stretch.max_time, TimeReached{Watermark::kNone, stretch.max_time});
-      seen_.remember(stretch.ids, dedup_horizon());
-    });
+    if (const auto newest = log_.seen_before(EventLog::kNewest)) {
+      stretch_end_ = newest->end;
+      watermark_.observe(newest->max_time, TimeReached{Watermark::kNone, newest->max_time});
+    }
+    known_.emplace(log_, dedup_horizon());
     // The record before them tells how far event time had come.
     Event event;
     const std::uint64_t before = stretch_end_ - std::min<std::uint64_t>(stretch_end_, 1);
@@ -173,7 +173,7 @@ class Ingest::Impl : public RecordSink {
   }
 
   void remember(const IdHash& id, Millis time) {
-    seen_.remember(id, time, dedup_horizon());
+    known_->remember(id, time, dedup_horizon());
     stretch_ids_.push_back({id, time});
   }
 
@@ -280,7 +280,7 @@ class Ingest::Impl : public RecordSink {
   const TimeEvery* every_;  // null: the source says when
   Watermark watermark_;
   IdHasher hash_id_;
-  SeenIds seen_;
+  std::optional<KnownIds> known_;    // once the log has told the horizon
   std::vector<SeenId> stretch_ids_;  // of the records since stretch_end_
   std::uint64_t stretch_end_ = 0;    // the ids of the records below it are stored
   std::uint64_t ordinal_;            // of the next record

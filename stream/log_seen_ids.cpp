@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 
 #include "stream/checksum.h"
 #include "stream/error.h"
@@ -44,28 +45,34 @@ std::uint64_t count_seen(const SQLite::Database& database) {
   return unsigned_of(select.getColumn(0)) / sizeof(SeenId);
 }
 
-void read_seen(const SQLite::Database& database, const std::string& path,
-               const std::function<void(const SeenStretch&)>& each) {
+std::optional<SeenStretch> read_seen(const SQLite::Database& database, const std::string& path,
+                                     std::uint64_t before) {
   SQLite::Statement select(database,
-                           "SELECT end, max_time, hash, ids FROM seen_ids ORDER BY end DESC");
+                           "SELECT end, max_time, hash, ids FROM seen_ids WHERE end < ? "
+                           "ORDER BY end DESC LIMIT 1");
+  select.bind(1, signed_of(before));
+  if (!select.executeStep()) return std::nullopt;
   SeenStretch stretch;
-  while (select.executeStep()) {
-    const std::int64_t end = select.getColumn(0).getInt64();
-    stretch.end = static_cast<std::uint64_t>(end);
-    stretch.max_time = select.getColumn(1).getInt64();
-    const SQLite::Column column = select.getColumn(3);
-    const std::string_view ids(static_cast<const char*>(column.getBlob()),
-                               static_cast<std::size_t>(column.getBytes()));
-    if (checksum_of(end, stretch.max_time, ids) != select.getColumn(2).getString()) {
-      throw Error(ErrorKind::corrupt,
-                  fmt::format("{}: the ids of the records below position {} do not match their "
-                              "hash; restore the file from a backup",
-                              path, end));
-    }
-    stretch.ids.resize(ids.size() / sizeof(SeenId));
-    if (!ids.empty()) std::memcpy(stretch.ids.data(), ids.data(), ids.size());
-    each(stretch);
+  const std::int64_t end = select.getColumn(0).getInt64();
+  stretch.end = static_cast<std::uint64_t>(end);
+  stretch.max_time = select.getColumn(1).getInt64();
+  const SQLite::Column column = select.getColumn(3);
+  const std::string_view ids(static_cast<const char*>(column.getBlob()),
+                             static_cast<std::size_t>(column.getBytes()));
+  if (checksum_of(end, stretch.max_time, ids) != select.getColumn(2).getString()) {
+    throw Error(ErrorKind::corrupt,
+                fmt::format("{}: the ids of the records below position {} do not match their "
+                            "hash; restore the file from a backup",
+                            path, end));
   }
+  stretch.ids.resize(ids.size() / sizeof(SeenId));
+  if (!ids.empty()) std::memcpy(stretch.ids.data(), ids.data(), ids.size());
+  return stretch;
+}
+
+void check_seen(const SQLite::Database& database, const std::string& path) {
+  auto stretch = read_seen(database, path, std::numeric_limits<std::int64_t>::max());
+  while (stretch) stretch = read_seen(database, path, stretch->end);
 }
 
 }  // namespace freshet

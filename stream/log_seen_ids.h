@@ -1,6 +1,7 @@
 #pragma once
 
-#include <functional>
+#include <cstdint>
+#include <optional>
 #include <string>
 
 #include "stream/seen_ids.h"
@@ -17,8 +18,12 @@ void put_seen(SQLite::Database& database, const SeenStretch& stretch, Millis for
 /// How many ids the stretches hold.
 std::uint64_t count_seen(const SQLite::Database& database);
 
-/// All stretches, the newest first. Throws Error{corrupt} for one that does not match its hash.
-void read_seen(const SQLite::Database& database, const std::string& path,
-               const std::function<void(const SeenStretch&)>& each);
+/// The newest stretch that ends before `before`. Throws Error{corrupt} if it does not match its
+/// hash.
+std::optional<SeenStretch> read_seen(const SQLite::Database& database, const std::string& path,
+                                     std::uint64_t before);
+
+/// Reads all stretches. Throws as `read_seen`.
+void check_seen(const SQLite::Database& database, const std::string& path);
 
 }  // namespace freshet

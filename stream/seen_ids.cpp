@@ -61,6 +61,12 @@ void SeenIds::remember(const std::vector<SeenId>& ids, Millis horizon) {
   }
 }
 
+void SeenIds::remember(const SeenIds& others, Millis horizon) {
+  for (const Cell& cell : others.cells_) {
+    if (cell.time != kEmpty) remember(cell.id, cell.time, horizon);
+  }
+}
+
 void SeenIds::reserve(std::size_t ids) { rebuild(kEmpty, ids); }
 
 // Maps the uniform hash to [0, size) without a division or a power of two (Lemire 2016).

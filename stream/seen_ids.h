@@ -56,6 +56,7 @@ class SeenIds {
   /// `horizon`: the least that any later call will give.
   void remember(const IdHash& id, Millis time, Millis horizon);
   void remember(const std::vector<SeenId>& ids, Millis horizon);
+  void remember(const SeenIds& others, Millis horizon);
 
   /// Makes room for `ids` more at once.
   void reserve(std::size_t ids);

@@ -31,7 +31,7 @@ class MemoryLog : public EventLog {
   void sync() override {}
   IngestCounts counts() const override { return {records_.size(), 0, 0, 0}; }
   std::uint64_t seen_ids() const override { return 0; }
-  void seen(const std::function<void(const SeenStretch&)>& /*each*/) const override {}
+  std::optional<SeenStretch> seen_before(std::uint64_t /*end*/) const override { return {}; }
   std::optional<SourceProgress> progress(const std::string& /*name*/) const override { return {}; }
   std::vector<SourceProgress> all_progress() const override { return {}; }
   std::vector<DeadLetter> dead_letters(std::uint64_t /*limit*/,
