@@ -1,16 +1,5 @@
 // A person's data go from a workspace for good, whatever dies meanwhile, and the rest goes on.
-#include <SQLiteCpp/SQLiteCpp.h>
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
-#include <atomic>
-#include <chrono>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
-#include <thread>
-
-#include "scenario/service.h"
+#include "scenario/erase_folder.h"
 #include "stream/random.h"
 
 namespace freshet {
@@ -19,84 +8,6 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 using ::testing::HasSubstr;
-
-constexpr std::size_t kEvents = 6000;
-constexpr std::size_t kBefore = 5000;
-const std::string kPerson = "Zebulon Quux";  // 40 events, ids zq-0, zq-150 …
-const std::string kErase = "events erase --key 'person=" + kPerson + "' --reason 'by request' -w ";
-
-bool is_theirs(std::size_t event) { return event % 150 == 0; }
-
-std::vector<std::string> persons_events() {
-  std::vector<std::string> lines = served_events(kEvents);
-  for (std::size_t i = 0; i < lines.size(); ++i) {
-    json event = json::parse(lines[i]);
-    event["person"] = is_theirs(i) ? kPerson : "someone " + std::to_string(i % 7);
-    if (is_theirs(i)) event["id"] = "zq-" + std::to_string(i);
-    lines[i] = event.dump();
-  }
-  return lines;
-}
-
-class Erase : public ::testing::Test {
- protected:
-  static void SetUpTestSuite() {
-    scratch_ = new ScratchFolder();
-    json config = json::parse(served_config());
-    config["stream"]["event"]["fields"]["person"] = "category";
-    scratch_->write("config.json", config.dump());
-    std::vector<std::string> lines = persons_events();
-    json bad = json::parse(lines[0]);
-    bad["x"] = "the height of " + kPerson;
-    lines.insert(lines.begin() + 100, bad.dump());
-    scratch_->write("a.jsonl", joined(lines, 0, kBefore));
-    scratch_->write("b.jsonl", joined(lines, kBefore, lines.size()));
-    scratch_->write("again.jsonl", lines[0]);
-    ASSERT_EQ(freshet_program("run " + path("config.json") + " -w " + path("before") + " -i " +
-                              path("a.jsonl"))
-                  .code,
-              0);
-    copy("reference");
-    erased_ = freshet_program(kErase + path("reference") + " --json");
-    ASSERT_EQ(erased_.code, 0) << erased_.err;
-    at_once_ = fingerprint_of(path("reference"));
-    go_on("reference");
-  }
-  static void TearDownTestSuite() { delete scratch_; }
-
-  static std::string path(const std::string& name) { return scratch_->path(name); }
-  static void copy(const std::string& name) {
-    fs::copy(path("before"), path(name), fs::copy_options::recursive);
-  }
-  static void go_on(const std::string& name) {
-    const Outcome run = freshet_program("run -w " + path(name) + " -i " + path("b.jsonl"));
-    ASSERT_EQ(run.code, 0) << run.err;
-  }
-  /// The files of a workspace that hold `text`.
-  static std::vector<std::string> holding(const std::string& name, const std::string& text) {
-    std::vector<std::string> found;
-    for (const auto& entry : fs::recursive_directory_iterator(path(name))) {
-      if (!entry.is_regular_file()) continue;
-      std::ifstream in(entry.path(), std::ios::binary);
-      const std::string bytes{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-      if (bytes.find(text) != std::string::npos) found.push_back(entry.path().filename());
-    }
-    return found;
-  }
-
-  /// Gives how many checkpoints there are.
-  static int damage_newest_checkpoint(const std::string& name) {
-    SQLite::Database registry(path(name + "/registry.db"), SQLite::OPEN_READWRITE);
-    registry.exec(
-        "UPDATE checkpoints SET state = zeroblob(length(state)) WHERE number = (SELECT "
-        "max(number) FROM checkpoints)");
-    return registry.execAndGet("SELECT count(*) FROM checkpoints").getInt();
-  }
-
-  static inline ScratchFolder* scratch_ = nullptr;
-  static inline Outcome erased_;
-  static inline json at_once_;
-};
 
 TEST_F(Erase, NoFileHoldsWhatWasErased) {
   EXPECT_THAT(holding("before", kPerson), ::testing::Contains("log.db"));
@@ -170,28 +81,6 @@ TEST_F(Erase, AStartFinishesWhatWasRecordedOrHalfDone) {
   }
 }
 
-TEST_F(Erase, ARunningServiceErasesAndGoesOn) {
-  copy("served");
-  {
-    ServedProgram served("-w " + path("served"));
-    const Reply dry = served.post(kPipeline + "/erase", R"({"key":"zq-0","dry_run":true})");
-    EXPECT_EQ(dry.json().at("figures").at("events"), 1) << dry.body;
-    EXPECT_EQ(dry.json().at("decisions"), json::array());
-    const Outcome outcome = freshet_program(kErase + path("served") + " --json");
-    ASSERT_EQ(outcome.code, 0) << outcome.err;
-    EXPECT_EQ(outcome.json().at("figures"), erased_.json().at("figures"));
-    EXPECT_EQ(freshet_program(kErase + path("served")).code, 3);
-    const Reply unknown = served.post(kPipeline + "/erase", R"({"key":"persn=x","reason":"r"})");
-    EXPECT_EQ(unknown.status, 404) << unknown.body;
-    EXPECT_THAT(unknown.body, HasSubstr("person"));
-    const Reply event = served.post(kPipeline + "/events", persons_events().back());
-    EXPECT_EQ(event.status, 200) << event.body;
-    EXPECT_EQ(served.stop().code, 0);
-  }
-  EXPECT_THAT(holding("served", kPerson), ::testing::IsEmpty());
-  EXPECT_EQ(freshet_program("workspace check -w " + path("served")).code, 0);
-}
-
 TEST_F(Erase, ADryRunSaysWhatWouldGoAndChangesNothing) {
   const json before = fingerprint_of(path("before"));
   copy("dry");
@@ -206,25 +95,6 @@ TEST_F(Erase, ADryRunSaysWhatWouldGoAndChangesNothing) {
   const Outcome reasonless = freshet_program("events erase --key zq-0 -w " + path("dry"));
   EXPECT_EQ(reasonless.code, 1);
   EXPECT_THAT(reasonless.err, HasSubstr("--reason"));
-}
-
-TEST_F(Erase, WhatAReaderKeepsIsToldAndGoesOnceItIsDone) {
-  copy("read");
-  ServedProgram served("-w " + path("read"));
-  {
-    SQLite::Database reader(path("read/pipelines/turning/log.db"), SQLite::OPEN_READONLY);
-    SQLite::Transaction moment(reader);
-    reader.execAndGet("SELECT count(*) FROM batches");
-    const Outcome erased = freshet_program(kErase + path("read") + " --json");
-    ASSERT_EQ(erased.code, 0) << erased.err;
-    EXPECT_THAT(erased.err, HasSubstr("log.db-wal"));
-    EXPECT_THAT(erased.json().at("warning").get<std::string>(), HasSubstr("log.db-wal"));
-    EXPECT_THAT(holding("read", kPerson), ::testing::Contains("log.db"));
-  }
-  for (int i = 0; i < 100 && !holding("read", kPerson).empty(); ++i) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  }
-  EXPECT_THAT(holding("read", kPerson), ::testing::IsEmpty()) << "while it serves";
 }
 
 TEST_F(Erase, ADamagedNewestCheckpointIsMadeGoodByDoingItAgain) {
@@ -273,33 +143,6 @@ TEST_F(Erase, ARevisionThatLearnedFromItIsServedOnlyAsItIsStored) {
   EXPECT_EQ(exported.code, 1) << exported.out;
   EXPECT_THAT(exported.err, HasSubstr("rows that were erased since (decision "));
   EXPECT_EQ(freshet_program("registry export 1 --to " + path("stored") + " -w " + at).code, 0);
-}
-
-TEST_F(Erase, WhatIsAppendedMeanwhileIsTakenOnce) {
-  copy("beside");
-  std::vector<std::string> lines = served_events(kEvents + 300);
-  std::atomic<bool> done = false;
-  std::size_t sent = 0;
-  {
-    ServedProgram served("-w " + path("beside"));
-    std::jthread client([&] {
-      for (; sent < 300 && !(done && sent > 20); ++sent) {
-        json event = json::parse(lines[kEvents + sent]);
-        event["person"] = "late comer";
-        EXPECT_EQ(served.post(kPipeline + "/events", event.dump()).status, 200);
-      }
-    });
-    const Outcome outcome = freshet_program(kErase + path("beside") + " --json");
-    done = true;
-    ASSERT_EQ(outcome.code, 0) << outcome.err;
-    EXPECT_EQ(outcome.json().at("warning"), json());
-    client.join();
-    EXPECT_EQ(served.stop().code, 0);
-  }
-  EXPECT_THAT(holding("beside", kPerson), ::testing::IsEmpty());
-  const json stats = freshet_program("events stats --json -w " + path("beside")).json();
-  EXPECT_EQ(stats.at("accepted").get<std::size_t>(), kBefore - 1 + sent);
-  EXPECT_EQ(freshet_program("workspace check -w " + path("beside")).code, 0);
 }
 
 TEST_F(Erase, WhatIsNotThereIsNotRecorded) {
