@@ -70,7 +70,7 @@ void ServedPipeline::ingest_loop() {
         if (fed == PollStatus::ended) feed.reset();
       } catch (const Error& error) {
         // An input that can't be read ends; what is pushed goes on.
-        if (error.kind() == ErrorKind::unavailable) throw;
+        if (error.kind() == ErrorKind::unavailable || ingest.log_failed()) throw;
         note_feed_failure(error.what());
         feeding = false;
         feed.reset();

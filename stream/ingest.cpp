@@ -70,6 +70,8 @@ class Ingest::Impl : public RecordSink {
   }
 
   PollStatus pump(Source& source, std::size_t max_records) {
+    if (broken_) std::rethrow_exception(broken_);
+    log_failed_ = false;
     store();  // what the log refused the last time
     const std::vector<SourceProgress> before = source.progress();
     source_name_ = before.empty() ? std::string() : before.front().name;
@@ -80,6 +82,10 @@ class Ingest::Impl : public RecordSink {
       status = source.poll(max_records, *this);
     } catch (...) {
       failure = std::current_exception();  // what came before it is kept
+    }
+    if (broken_) {
+      batch_ = {};
+      std::rethrow_exception(broken_);
     }
     std::vector<SourceProgress> after = source.progress();
     if (!is_empty(batch_) || after != before) batch_.progress = std::move(after);
@@ -101,6 +107,43 @@ class Ingest::Impl : public RecordSink {
   }
 
   void event(const Event& read, const Origin& origin) override {
+    whole([&] { take(read, origin); });
+  }
+
+  void time_reached(Millis all) override {
+    whole([&] {
+      const Millis before = watermark_.reached();
+      watermark_.reach(all);
+      if (closed_ || watermark_.reached() == before) return;
+      Event marker;
+      marker.kind = RecordKind::time;
+      marker.time = watermark_.reached();
+      encode(marker, schema_, batch_.records.emplace_back());
+    });
+  }
+
+  void bad(const Origin& origin, const std::string& reason) override {
+    whole([&] { refuse(origin, reason); });
+  }
+
+  void on_outcome(OnOutcome each) { on_outcome_ = std::move(each); }
+
+  bool log_failed() const { return log_failed_; }
+
+ private:
+  /// Has `work` done as a whole, or nothing more is.
+  template <class Work>
+  void whole(const Work& work) {
+    try {
+      work();
+    } catch (...) {
+      broken_ = std::current_exception();
+      log_failed_ = true;
+      throw;
+    }
+  }
+
+  void take(const Event& read, const Origin& origin) {
     if (closed_) return refuse(origin, "the stream was closed by an earlier run with --final");
     event_ = read;
     if (!set_time(origin)) return;
@@ -125,21 +168,6 @@ class Ingest::Impl : public RecordSink {
     count(Outcome::accepted, {});
   }
 
-  void time_reached(Millis all) override {
-    const Millis before = watermark_.reached();
-    watermark_.reach(all);
-    if (closed_ || watermark_.reached() == before) return;
-    Event marker;
-    marker.kind = RecordKind::time;
-    marker.time = watermark_.reached();
-    encode(marker, schema_, batch_.records.emplace_back());
-  }
-
-  void on_outcome(OnOutcome each) { on_outcome_ = std::move(each); }
-
-  void bad(const Origin& origin, const std::string& reason) override { refuse(origin, reason); }
-
- private:
   /// An id whose newest event is older than this is forgotten.
   Millis dedup_horizon() const {
     const Millis reached = watermark_.reached();
@@ -196,7 +224,9 @@ class Ingest::Impl : public RecordSink {
   void store() {
     if (!is_empty(batch_)) {
       add_stretch();
+      log_failed_ = true;
       log_.append(batch_);
+      log_failed_ = false;
       batch_ = {};
     }
     if (stop_reason_) throw Error(ErrorKind::invalid, *std::exchange(stop_reason_, std::nullopt));
@@ -290,6 +320,8 @@ class Ingest::Impl : public RecordSink {
   BadShare recent_;     // of judged sources
   std::string last_refused_;
   std::optional<std::string> stop_reason_;  // what ends the input once all is stored
+  std::exception_ptr broken_;               // what failed amid a record
+  bool log_failed_ = false;
   std::string source_name_;
   LogBatch batch_;  // gathered, not yet in the log
   Event event_;
@@ -305,6 +337,8 @@ PollStatus Ingest::pump(Source& source, std::size_t max_records) {
 }
 
 void Ingest::on_outcome(OnOutcome each) { impl_->on_outcome(std::move(each)); }
+
+bool Ingest::log_failed() const { return impl_->log_failed(); }
 
 void Ingest::close() { impl_->close(); }
 

@@ -36,7 +36,14 @@ class Ingest {
   /// Polls once and appends what came; durable on return. Throws `Error{invalid}` when more than
   /// `max_bad_share` of the last 1,000 records (once there are 100) were dead letters, after
   /// having stored them. Sources that don't end on bad records count in none of this.
+  ///
+  /// What the log refused to append is tried again by the next call. What failed amid a record (the
+  /// ids in the log cannot be read, no memory) is thrown by each call from then on, with nothing of
+  /// that poll stored: the source has gone beyond it, another Ingest begins where the log says.
   PollStatus pump(Source& source, std::size_t max_records);
+
+  /// Whether what `pump` threw last is of the log, not of the source.
+  bool log_failed() const;
 
   /// Hears of each record, in order, while it is polled: what will have become of it when `pump`
   /// returns, and why (empty if accepted).

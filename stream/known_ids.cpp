@@ -12,18 +12,18 @@ constexpr std::size_t kLookedFor = 8;  // more are not worth it: each reads all 
 
 }  // namespace
 
-KnownIds::KnownIds(const EventLog& log, Millis horizon) : log_(log) {
+KnownIds::KnownIds(const EventLog& log, Millis horizon) : log_(log), horizon_(horizon) {
   if (log_.seen_ids() == 0) return;
-  loading_ = std::async(std::launch::async, [this, horizon] { load(horizon); });
+  loading_ = std::async(std::launch::async, [this] { load(); });
 }
 
 KnownIds::~KnownIds() { stop_ = true; }  // then loading_ is waited for
 
-void KnownIds::load(Millis horizon) {
+void KnownIds::load() {
   stored_.reserve(log_.seen_ids());
   auto stretch = log_.seen_before(EventLog::kNewest);
   for (; stretch && !stop_; stretch = log_.seen_before(stretch->end)) {
-    stored_.remember(stretch->ids, horizon);
+    stored_.remember(stretch->ids, horizon_);
   }
 }
 
@@ -36,7 +36,7 @@ bool KnownIds::known(const IdHash& id, Millis horizon) {
     return is_stored(id, horizon);
   }
   loading_.get();  // again each time where it failed
-  stored_.remember(ids_, horizon);
+  stored_.remember(ids_, horizon_);
   ids_ = std::move(stored_);
   loading_ = {};
   return ids_.known(id, horizon);

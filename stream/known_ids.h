@@ -28,10 +28,11 @@ class KnownIds {
   void remember(const IdHash& id, Millis time, Millis horizon);
 
  private:
-  void load(Millis horizon);
+  void load();
   bool is_stored(const IdHash& id, Millis horizon) const;
 
   const EventLog& log_;
+  const Millis horizon_;
   SeenIds ids_;     ///< while stored ones are read, those remembered since
   SeenIds stored_;  ///< the reading thread's
   std::size_t looked_for_ = 0;

@@ -7,6 +7,7 @@
 #include <map>
 #include <utility>
 
+#include "stream/sqlite.h"
 #include "tests/stream/log_folder.h"
 #include "tests/stream/troubled_stream.h"
 
@@ -124,6 +125,35 @@ TEST_F(IngestTest, GoesOnAfterARestartAsIfThereHadBeenNone) {
   ingest_begun_again_each(lines, 719);
   EXPECT_EQ(open()->counts(), expected.counts);
   EXPECT_EQ(logged_ids(), expected.ids);
+}
+
+TEST_F(IngestTest, AnEventThatMetDamageInTheLogIsReadAgainOnceThatIsMended) {
+  constexpr std::size_t kBefore = 9000;
+  std::vector<Line> lines;
+  for (std::size_t i = 0; i < kBefore; ++i) {
+    lines.push_back(event_at(std::to_string(i), kDay + static_cast<Millis>(i)));
+  }
+  ingest(lines);
+  for (int i = 0; i < 30; ++i) lines.push_back(event_at("new" + std::to_string(i), 2 * kDay));
+  const auto change = [&](const std::string& by) {
+    SQLite::Database(path(), SQLite::OPEN_READWRITE)
+        .exec("UPDATE seen_ids SET max_time = max_time " + by +
+              " WHERE end = (SELECT min(end) FROM seen_ids)");
+  };
+  change("+ 1");
+  for (int start = 0; start < 3; ++start) {
+    const auto log = open();
+    Ingest ingest(schema, *log);
+    ScriptSource source(lines, log->progress("script")->records);
+    for (int again = 0; again < 2; ++again) {
+      error_of(ErrorKind::corrupt, [&] { ingest.pump(source, 10); });
+      EXPECT_TRUE(ingest.log_failed());
+    }
+    EXPECT_EQ(log->progress("script")->records, kBefore);
+  }
+  change("- 1");
+  ingest_begun_again_each(lines, 1000);
+  EXPECT_EQ(open()->counts(), (IngestCounts{kBefore + 30, 0, 0, 0}));
 }
 
 TEST_F(IngestTest, ForgetsAnIdOnceItIsPastTheHorizon) {
