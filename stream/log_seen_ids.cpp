@@ -19,11 +19,15 @@ std::string checksum_of(std::int64_t end, std::int64_t max_time, std::string_vie
   return checksum({static_cast<std::uint64_t>(end), static_cast<std::uint64_t>(max_time)}, ids);
 }
 
+Millis newest_of(const std::vector<SeenId>& ids) {
+  Millis newest = Watermark::kNone;
+  for (const SeenId& seen : ids) newest = std::max(newest, seen.time);
+  return newest;
+}
+
 }  // namespace
 
 void put_seen(SQLite::Database& database, const SeenStretch& stretch, Millis forget_before) {
-  Millis newest = Watermark::kNone;
-  for (const SeenId& seen : stretch.ids) newest = std::max(newest, seen.time);
   const std::int64_t end = signed_of(stretch.end);
   const std::string_view ids(reinterpret_cast<const char*>(stretch.ids.data()),
                              stretch.ids.size() * sizeof(SeenId));
@@ -33,7 +37,7 @@ void put_seen(SQLite::Database& database, const SeenStretch& stretch, Millis for
   SQLite::Statement insert(database, "INSERT INTO seen_ids VALUES (?, ?, ?, ?, ?)");
   insert.bind(1, end);
   insert.bind(2, stretch.max_time);
-  insert.bind(3, newest);
+  insert.bind(3, newest_of(stretch.ids));
   insert.bind(4, checksum_of(end, stretch.max_time, ids));
   insert.bindNoCopy(5, ids.empty() ? "" : ids.data(), static_cast<int>(ids.size()));
   insert.exec();
@@ -48,7 +52,7 @@ std::uint64_t count_seen(const SQLite::Database& database) {
 std::optional<SeenStretch> read_seen(const SQLite::Database& database, const std::string& path,
                                      std::uint64_t before) {
   SQLite::Statement select(database,
-                           "SELECT end, max_time, hash, ids FROM seen_ids WHERE end < ? "
+                           "SELECT end, max_time, hash, ids, newest FROM seen_ids WHERE end < ? "
                            "ORDER BY end DESC LIMIT 1");
   select.bind(1, signed_of(before));
   if (!select.executeStep()) return std::nullopt;
@@ -59,14 +63,17 @@ std::optional<SeenStretch> read_seen(const SQLite::Database& database, const std
   const SQLite::Column column = select.getColumn(3);
   const std::string_view ids(static_cast<const char*>(column.getBlob()),
                              static_cast<std::size_t>(column.getBytes()));
-  if (checksum_of(end, stretch.max_time, ids) != select.getColumn(2).getString()) {
+  const bool same_bytes =
+      checksum_of(end, stretch.max_time, ids) == select.getColumn(2).getString();
+  stretch.ids.resize(ids.size() / sizeof(SeenId));
+  if (!ids.empty())
+    std::memcpy(stretch.ids.data(), ids.data(), stretch.ids.size() * sizeof(SeenId));
+  if (!same_bytes || newest_of(stretch.ids) != select.getColumn(4).getInt64()) {
     throw Error(ErrorKind::corrupt,
                 fmt::format("{}: the ids of the records below position {} do not match their "
                             "hash; restore the file from a backup",
                             path, end));
   }
-  stretch.ids.resize(ids.size() / sizeof(SeenId));
-  if (!ids.empty()) std::memcpy(stretch.ids.data(), ids.data(), ids.size());
   return stretch;
 }
 

@@ -260,6 +260,8 @@ TEST_F(EventLogTest, KeepsIdsUntilAllOfAStretchAreTooOld) {
   EXPECT_THAT(error_of(ErrorKind::corrupt, [&] { log->seen_before(3); }),
               testing::HasSubstr("below position 2"));
   EXPECT_EQ(log->verify().size(), 1U);
+  change("UPDATE seen_ids SET max_time = max_time - 1, newest = 1 WHERE end = 2");
+  EXPECT_EQ(log->verify().size(), 1U) << "it would be forgotten too early";
 }
 
 TEST_F(EventLogTest, RefusesWhatIsNoLogOfItsOwn) {
