@@ -8,6 +8,7 @@ namespace freshet {
 namespace {
 
 constexpr std::size_t kRawBytes = 4096;
+constexpr std::int64_t kLettersKept = 100'000;
 
 }  // namespace
 
@@ -24,6 +25,10 @@ void put_letters(SQLite::Database& database, const std::string& table,
     insert.exec();
     insert.reset();
   }
+  if (letters.empty()) return;
+  SQLite::Statement forget(database, fmt::format("DELETE FROM {} WHERE number <= ?", table));
+  forget.bind(1, database.getLastInsertRowid() - kLettersKept);
+  forget.exec();
 }
 
 std::vector<DeadLetter> letters(const SQLite::Database& database, const std::string& table,
