@@ -13,21 +13,13 @@
 
 #include "stream/error.h"
 #include "stream/event_decoder.h"
+#include "stream/whole_file.h"
 
 namespace freshet {
 
 namespace {
 
 namespace fs = std::filesystem;
-
-void make_folder(const std::string& path) {
-  std::error_code error;
-  fs::create_directories(path, error);
-  if (error) {
-    throw Error(ErrorKind::unavailable,
-                fmt::format("{}: cannot be made: {}", path, error.message()));
-  }
-}
 
 Error lock_error(const std::string& path, const char* what, int code) {
   return {ErrorKind::unavailable,

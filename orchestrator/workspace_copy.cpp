@@ -42,13 +42,6 @@ void stop_where_asked() {
   throw Error(ErrorKind::unavailable, "stopped by a signal; nothing was kept of the copy");
 }
 
-void make_folder(const std::string& path) {
-  std::error_code error;
-  fs::create_directories(path, error);
-  if (!error) return;
-  throw Error(ErrorKind::unavailable, fmt::format("{}: cannot be made: {}", path, error.message()));
-}
-
 void check_room(const std::string& from, const std::string& to) {
   const DiskUse use = disk_use(from);
   const std::uint64_t needed = use.total() - use.bytes.at("other");

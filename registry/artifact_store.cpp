@@ -16,6 +16,7 @@
 
 #include "stream/error.h"
 #include "stream/sha256.h"
+#include "stream/whole_file.h"
 
 namespace freshet {
 
@@ -50,7 +51,9 @@ class Descriptor {
     while (!bytes.empty()) {
       const ssize_t written = ::write(descriptor_, bytes.data(), bytes.size());
       if (written < 0 && errno == EINTR) continue;
-      if (written <= 0) throw refused(path_, "be written", written < 0 ? errno : ENOSPC);
+      const int code = written < 0 ? errno : ENOSPC;
+      if (written <= 0 && code == ENOSPC) throw NoRoom(refused(path_, "be written", code).what());
+      if (written <= 0) throw refused(path_, "be written", code);
       bytes.remove_prefix(static_cast<std::size_t>(written));
     }
   }
@@ -132,10 +135,7 @@ std::vector<std::string> names_in(const std::string& folder) {
 
 ArtifactStore ArtifactStore::open(const std::string& folder, bool read_only) {
   if (read_only) return ArtifactStore(folder);
-  std::error_code error;
-  const bool made = fs::create_directories(folder, error);
-  if (error) throw refused(folder, "be made", error.value());
-  if (made) sync_folder(fs::absolute(folder).lexically_normal().parent_path().string());
+  make_folder(folder);
   return ArtifactStore(folder);
 }
 

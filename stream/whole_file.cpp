@@ -65,6 +65,22 @@ void write_whole_file(const std::string& path, std::string_view bytes, mode_t mo
   if (failed != 0) throw refused(path, failed);
 }
 
+void make_folder(const std::string& path) {
+  namespace fs = std::filesystem;
+  const fs::path whole = fs::absolute(path).lexically_normal();
+  fs::path made;
+  for (const fs::path& part : whole) {
+    const fs::path above = made;
+    made /= part;
+    std::error_code error;
+    if (!fs::create_directory(made, error) && !error) continue;  // it was there
+    const int failed = error ? error.value() : sync_folder(above.string());
+    if (failed == 0) continue;
+    throw Error(ErrorKind::unavailable, fmt::format("{}: cannot be made: {}", path,
+                                                    std::system_category().message(failed)));
+  }
+}
+
 void sync_file(const std::string& path) {
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (file < 0 && errno == ENOENT) return;

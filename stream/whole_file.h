@@ -16,6 +16,9 @@ namespace freshet {
 /// there then, unless only the last sync failed.
 void write_whole_file(const std::string& path, std::string_view bytes, mode_t mode);
 
+/// Makes a folder, with those above it, durable on return. Throws Error{unavailable} as above.
+void make_folder(const std::string& path);
+
 /// What was written to the file is on disk on return; a file that is not there has nothing to be.
 /// Throws Error{unavailable} as above. May be called by any thread.
 void sync_file(const std::string& path);
