@@ -59,7 +59,7 @@ json predict_schema() {
 std::string api_schemas() {
   json all;
   all["Any"] = json::object();
-  all["Health"] = object({{"status", {{"enum", {"ok", "failed"}}}}}, {"status"});
+  all["Health"] = object({{"status", {{"enum", {"ok", "starting", "failed"}}}}}, {"status"});
   all["Me"] =
       object({{"role", {{"enum", {"view", "operate"}}}}, {"version", kText}}, {"role", "version"});
   all["Reason"] = closed(object({{"reason", kReason}}, {"reason"}));

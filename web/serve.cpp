@@ -108,9 +108,13 @@ void add_health_routes(RouteTable& routes, const Service& service) {
     return json_response({{"status", "ok"}});
   });
   add("/readyz", "Whether every pipeline takes events", [&service](const Request&) {
-    const auto failed = std::count_if(service.pipelines().begin(), service.pipelines().end(),
-                                      [](const auto& p) { return p->failure().has_value(); });
-    return json_response({{"status", failed == 0 ? "ok" : "failed"}}, failed == 0 ? 200 : 503);
+    const auto& all = service.pipelines();
+    if (std::all_of(all.begin(), all.end(), [](const auto& p) { return p->takes_events(); })) {
+      return json_response({{"status", "ok"}});
+    }
+    const bool failed =
+        std::any_of(all.begin(), all.end(), [](const auto& p) { return p->failure().has_value(); });
+    return json_response({{"status", failed ? "failed" : "starting"}}, 503);
   });
 }
 

@@ -88,6 +88,9 @@ TEST_F(Surge, OfTenTimesTheRateStaysUnderTheCapAndIsDrained) {
   for (const std::string& id : many.acknowledged()) {
     acknowledged.push_back(fmt::format("e{}", std::stoul(id.substr(1)) + 20'000));
   }
+  if (is_long()) {
+    EXPECT_GT(many.sent_away(), 0U) << "it was never more than it could take";
+  }
   tally.add(judged(config, path("w"), acknowledged), taken / kBatch);
   tally.note(fmt::format(
       "{} MiB at most of {}, {} before; {:.0f} events/s alone; {} sent away, {} late; "

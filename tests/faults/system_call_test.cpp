@@ -160,6 +160,7 @@ TEST_F(SystemCalls, AServiceAcknowledgesNothingThatTheDiskRefused) {
     Clients clients(some, 20);
     {
       ServedProgram served(arguments, injected(call, fault));
+      wait_until_ready(served);
       clients.call(served);
       for (int waits = 0; waits < 1000 && served.get("/readyz").status == 200; ++waits) {
         if (clients.done_within(20)) break;

@@ -123,6 +123,15 @@ std::vector<std::string> served_events(std::size_t events) {
   return lines;
 }
 
+void wait_until_ready(const ServedProgram& served) {
+  int status = 0;
+  for (int tries = 0; tries < 500 && status != 200; ++tries) {
+    if (tries > 0) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    status = served.get("/readyz").status;
+  }
+  EXPECT_EQ(status, 200);
+}
+
 nlohmann::json settled(const ServedProgram& served, std::size_t position) {
   nlohmann::json state;
   for (int tries = 0; tries < 500; ++tries) {

@@ -58,6 +58,8 @@ std::string served_config();
 std::vector<std::string> served_events(std::size_t events);
 /// Where the API has its pipeline.
 inline const std::string kPipeline = "/api/v1/pipelines/turning";
+/// Waits until it takes events; a failure after 10 s.
+void wait_until_ready(const ServedProgram& served);
 /// How it stands once it has gone through the log records below `position`; a failure after 10 s.
 nlohmann::json settled(const ServedProgram& served, std::size_t position);
 
