@@ -15,10 +15,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::chrono::milliseconds kViewEvery{150};  // while something moves
-constexpr std::chrono::milliseconds kRestEvery{1000};
-constexpr std::size_t kMostSegments = 16;  // between two looks at commands
-
 }  // namespace
 
 ServedPipeline::ServedPipeline(Workspace& workspace, const std::string& name,
@@ -34,22 +30,12 @@ ServedPipeline::ServedPipeline(Workspace& workspace, const std::string& name,
       schema_(open_->config.schema),
       pushed_(schema_, "http"),
       predictor_(std::make_unique<Predictor>(schema_)) {
-  {
-    const auto lock = workspace_.use_registry();
-    viewer_ = std::make_unique<PipelineViewer>(workspace_.registry().decisions(name));
-  }
+  open_viewer();
   if (open_->config.sink) {
     outbox_ = std::make_unique<Outbox>(workspace, name, open_->config, notice_);
   }
   publish(true);
-  ingest_ = std::jthread([this] {
-    try {
-      ingest_loop();
-    } catch (const std::exception& error) {
-      fail(fmt::format("cannot take events: {}", error.what()));
-      pushed_.abandon(std::current_exception());
-    }
-  });
+  start_ingest();
   thread_ = std::jthread([this](const std::stop_token& stop) { pipeline_loop(stop); });
 }
 
@@ -60,9 +46,25 @@ RunKnobs ServedPipeline::knobs() {
 }
 
 ServedPipeline::~ServedPipeline() {
+  thread_.request_stop();  // first: what opens anew looks for it after having opened
   pushed_.close();
-  thread_.request_stop();
   thread_.join();
+}
+
+void ServedPipeline::open_viewer() {
+  const auto lock = workspace_.use_registry();
+  viewer_ = std::make_unique<PipelineViewer>(workspace_.registry().decisions(name_));
+}
+
+void ServedPipeline::start_ingest() {
+  ingest_ = std::jthread([this] {
+    try {
+      ingest_loop();
+    } catch (const std::exception& error) {
+      fail(error, "cannot take events: ");
+      pushed_.abandon(std::current_exception());
+    }
+  });
 }
 
 std::optional<std::vector<LineResult>> ServedPipeline::append(std::string lines, bool labels_only) {
@@ -170,115 +172,20 @@ void ServedPipeline::check_running() const {
   if (const auto why = failure()) throw Error(ErrorKind::unavailable, *why);
 }
 
-void ServedPipeline::fail(const std::string& what) {
+void ServedPipeline::fail(const std::exception& error, const std::string& doing) {
   pushed_.close();
+  const bool for_room = dynamic_cast<const NoRoom*>(&error) != nullptr;
+  const std::string what = doing + error.what() +
+                           (for_room ? "; the service goes on by itself once 64 MiB are free" : "");
   const std::string failure = fmt::format("pipeline {}: {}", name_, what);
   {
     const std::lock_guard lock(mutex_);
     if (!failure_) failure_ = failure;
+    only_room_ = only_room_ && for_room;
   }
   woken_.notify_all();
   changes_.publish(json_text({{"pipeline", name_}, {"failure", failure}}));
   notice_(what);
-}
-
-// --- the pipeline thread
-
-std::vector<Decision> ServedPipeline::on_pipeline_thread(Decide run) {
-  std::future<std::vector<Decision>> done;
-  {
-    const std::lock_guard lock(mutex_);
-    if (failure_) throw Error(ErrorKind::unavailable, *failure_);
-    if (closed_) throw Error(ErrorKind::unavailable, "the service is stopping");
-    jobs_.push_back({std::move(run), {}});
-    done = jobs_.back().done.get_future();
-  }
-  woken_.notify_all();
-  return done.get();
-}
-
-void ServedPipeline::run_jobs() {
-  for (;;) {
-    Job job;
-    {
-      const std::lock_guard lock(mutex_);
-      if (jobs_.empty()) return;
-      job = std::move(jobs_.front());
-      jobs_.pop_front();
-    }
-    try {
-      std::vector<Decision> decisions = job.run();
-      publish(true);  // whoever gave the command sees what it did
-      job.done.set_value(std::move(decisions));
-    } catch (const Error& error) {
-      job.done.set_exception(std::current_exception());
-      if (error.kind() == ErrorKind::unavailable || error.kind() == ErrorKind::corrupt) throw;
-    } catch (const std::exception& error) {
-      // Half a command may be done: nothing goes on from that but a new start.
-      job.done.set_exception(std::make_exception_ptr(
-          Error(ErrorKind::corrupt, fmt::format("the command broke off: {}", error.what()))));
-      throw;
-    }
-  }
-}
-
-std::vector<Decision> ServedPipeline::news() {
-  std::vector<Decision> decisions = open_->pipeline.take_news();
-  for (const Decision& decision : decisions) viewer_->note(decision);
-  return decisions;
-}
-
-void ServedPipeline::pipeline_loop(const std::stop_token& stop) {
-  try {
-    go_through(stop);
-    ingest_.join();  // it ends with what was pushed
-    // The log is durable: what was not gone through yet is, by the next start.
-    open_->pipeline.drain();
-    open_->pipeline.checkpoint();
-    open_->journal.settle();
-    publish(true);
-  } catch (const std::exception& error) {
-    fail(error.what());
-    if (ingest_.joinable()) ingest_.join();
-  }
-  pushed_.abandon(std::make_exception_ptr(
-      Error(ErrorKind::unavailable, failure().value_or("the service is stopping"))));
-  std::deque<Job> left;
-  {
-    const std::lock_guard lock(mutex_);
-    closed_ = true;
-    left.swap(jobs_);
-  }
-  for (Job& job : left) {
-    job.done.set_exception(std::make_exception_ptr(
-        Error(ErrorKind::unavailable, failure().value_or("the service is stopping"))));
-  }
-}
-
-void ServedPipeline::go_through(const std::stop_token& stop) {
-  while (!stop.stop_requested()) {
-    if (const auto why = failure()) throw Error(ErrorKind::unavailable, *why);
-    if (ingests_) run_jobs();
-    const std::uint64_t head = open_->log->head();
-    const bool more = open_->pipeline.advance(head, kMostSegments);
-    gone_through_ = open_->pipeline.position();
-    publish(false);
-    if (!more) wait_for_more(stop, head);
-  }
-}
-
-void ServedPipeline::wait_for_more(const std::stop_token& stop, std::uint64_t head) {
-  std::unique_lock lock(mutex_);
-  woken_.wait_until(lock, stop, view_due(), [&] {
-    return (ingests_ && !jobs_.empty()) || failure_ || open_->log->head() > head;
-  });
-}
-
-// A stream that rests is looked at now and then, for its rate; one that moves at once.
-Clock::time_point ServedPipeline::view_due() const {
-  const bool moved =
-      open_->pipeline.position() != seen_position_ || open_->log->head() != seen_head_;
-  return published_ + (moved ? kViewEvery : kRestEvery);
 }
 
 // The predictor's own: the pipeline's is its thread's.

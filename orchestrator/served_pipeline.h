@@ -38,9 +38,10 @@ struct FeedOptions {
 /// answers, gives commands and looks at how it stands. Brokers lost and found again, and failures,
 /// are noticed. Thread-safe.
 ///
-/// A failure of the disk or the log ends the two threads: `failure` says why, appends and commands
-/// are refused with it, the champion goes on answering, and the next start goes on from what is
-/// durable.
+/// A failure of the disk or the log ends the two threads' work: `failure` says why, appends and
+/// commands are refused with it, and the champion goes on answering. If nothing failed but for want
+/// of room, the pipeline is opened anew, as by a start, once 64 MiB are free; otherwise by the next
+/// start. Either goes on from what is durable.
 class ServedPipeline {
  public:
   /// Opens the pipeline (see OpenPipeline) and starts. The workspace and `changes` must outlive it.
@@ -89,6 +90,8 @@ class ServedPipeline {
   /// How it stands, at most 0.15 s old.
   std::shared_ptr<const PipelineView> view() const;
   std::optional<std::string> failure() const;
+  /// Whether events are taken: it has not failed, and knows the ids that it must.
+  bool takes_events() const { return ingests_ && !failure(); }
   /// Why the input that feeds it ended before its time; what is pushed goes on.
   std::optional<std::string> feed_failure() const;
   /// How the source that feeds it stood, at most a second ago.
@@ -103,6 +106,8 @@ class ServedPipeline {
   const WorkTimes& times() const { return times_; }
 
  private:
+  static constexpr std::size_t kMostSegments = 16;  ///< between two looks at commands
+
   using Decide = std::function<std::vector<Decision>()>;
   struct Job {
     Decide run;
@@ -114,7 +119,13 @@ class ServedPipeline {
   std::unique_ptr<Source> open_feed(std::size_t index);
   void note_feed_state(const Source* feed);
   void note_feed_failure(const std::string& what);
+  void start_ingest();
   void pipeline_loop(const std::stop_token& stop);
+  void run(const std::stop_token& stop);
+  void refuse_what_waits();
+  bool wait_for_room(const std::stop_token& stop);
+  bool open_again(const std::stop_token& stop);
+  void open_viewer();
   void go_through(const std::stop_token& stop);
   void wait_for_more(const std::stop_token& stop, std::uint64_t head);
   std::chrono::steady_clock::time_point view_due() const;
@@ -123,7 +134,7 @@ class ServedPipeline {
   std::vector<Decision> news();
   void publish(bool now);
   std::shared_ptr<const FeatureSet> features_of(const ServedRevision& revision);
-  void fail(const std::string& what);
+  void fail(const std::exception& error, const std::string& doing = "");
   void check_running() const;
 
   Workspace& workspace_;
@@ -156,6 +167,7 @@ class ServedPipeline {
   bool closed_ = false;                       ///< under mutex_: takes no more jobs
   std::shared_ptr<const PipelineView> view_;  ///< under mutex_
   std::optional<std::string> failure_;        ///< under mutex_
+  bool only_room_ = true;                     ///< under mutex_: is all that ever failed
   std::optional<std::string> feed_failure_;   ///< under mutex_
   SourceState feed_state_;                    ///< under mutex_
   std::chrono::steady_clock::time_point feed_looked_at_;  ///< the ingest thread's

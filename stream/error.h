@@ -27,4 +27,10 @@ class Error : public std::runtime_error {
   ErrorKind kind_;
 };
 
+/// What did not fit on the disk: it is not there, and may be done again once there is room.
+class NoRoom : public Error {
+ public:
+  explicit NoRoom(const std::string& message) : Error(ErrorKind::unavailable, message) {}
+};
+
 }  // namespace freshet

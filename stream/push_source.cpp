@@ -68,6 +68,11 @@ void PushSource::abandon(const std::exception_ptr& why) {
   for (Entry& entry : left) entry.done.set_exception(why);
 }
 
+void PushSource::open() {
+  const std::lock_guard lock(mutex_);
+  closed_ = false;
+}
+
 std::size_t PushSource::waiting() const {
   const std::lock_guard lock(mutex_);
   return queue_.size();

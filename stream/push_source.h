@@ -71,6 +71,8 @@ class PushSource : public Source {
   void close();
   /// Nothing more is taken, and whoever waits gets `why`. Not while it is pumped.
   void abandon(const std::exception_ptr& why);
+  /// After `abandon`: records are taken again.
+  void open();
 
   /// How long a poll waits for records (default 50 ms). For the ingest thread.
   void wait_at_most(std::chrono::milliseconds wait) { wait_ = wait; }

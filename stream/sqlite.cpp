@@ -143,4 +143,10 @@ Error translate(const std::string& path, const SQLite::Exception& error) {
   }
 }
 
+void throw_translated(const std::string& path, const SQLite::Exception& error) {
+  const Error translated = translate(path, error);
+  if ((error.getErrorCode() & 0xFF) == SQLITE_FULL) throw NoRoom(translated.what());
+  throw translated;
+}
+
 }  // namespace freshet

@@ -40,6 +40,8 @@ std::vector<std::string> database_damage(SQLite::Database& database, bool thorou
 
 /// SQLite's exception as ours: damage is `corrupt`, everything else `unavailable`; names the file.
 Error translate(const std::string& path, const SQLite::Exception& error);
+/// Throws what `translate` says, a full disk as NoRoom.
+[[noreturn]] void throw_translated(const std::string& path, const SQLite::Exception& error);
 
 /// Runs `work`, translating SQLite's exceptions.
 template <class Work>
@@ -47,7 +49,7 @@ auto guarded(const std::string& path, Work&& work) {
   try {
     return std::forward<Work>(work)();
   } catch (const SQLite::Exception& error) {
-    throw translate(path, error);
+    throw_translated(path, error);
   }
 }
 

@@ -2,12 +2,14 @@
 // interrupts. What can go on ends with the same bits as a run that had none of it.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
 
+#include "faults/clients.h"
 #include "faults/fault_test.h"
 
 namespace freshet {
@@ -63,6 +65,80 @@ TEST_F(Machine, AFileSystemWithoutRoomIsSaidSoAndWithRoomTheRunGoesOn) {
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_THAT(outcome.err, HasSubstr("the disk is full"));
   tally.add(judged(config(), path("moved"), ids()));
+}
+
+// A file system of its own that `command`s can be run inside of; gone with this.
+class SmallDisk {
+ public:
+  SmallDisk(const std::string& folder, const std::string& size) : folder_(folder) {
+    const std::string ready = folder + ".ready";
+    const std::string script = fmt::format(
+        "mount -t tmpfs -o size={} small {} && touch {} && exec sleep 300", size, folder, ready);
+    process_ = ::fork();
+    if (process_ == 0) {
+      ::execlp("unshare", "unshare", "-m", "sh", "-c", script.c_str(), nullptr);
+      ::_exit(127);
+    }
+    while (!fs::exists(ready) && ::waitpid(process_, nullptr, WNOHANG) == 0) ::usleep(1000);
+    is_there_ = fs::exists(ready);
+  }
+  ~SmallDisk() {
+    if (!is_there_) return;
+    ::kill(process_, SIGKILL);
+    ::waitpid(process_, nullptr, 0);
+  }
+  SmallDisk(const SmallDisk&) = delete;
+  SmallDisk& operator=(const SmallDisk&) = delete;
+
+  /// False: nothing may be mounted here.
+  bool is_there() const { return is_there_; }
+  std::string prefix() const { return fmt::format("nsenter -t {} -m", process_); }
+  bool run(const std::string& command) const {
+    return std::system((prefix() + " " + command).c_str()) == 0;
+  }
+  bool resize(const std::string& size) const {
+    return run(fmt::format("mount -o remount,size={} {}", size, folder_));
+  }
+
+ private:
+  const std::string folder_;
+  pid_t process_ = -1;
+  bool is_there_ = false;
+};
+
+TEST_F(Machine, AServiceOnAFullDiskAnswersAndGoesOnByItselfOnceThereIsRoom) {
+  Tally tally("a service on a full disk, then with room");
+  KeyedGenerator draw(fault_seed(), 15);
+  for (std::size_t i = 0; i < tries(1, 20); ++i) {
+    const std::uint64_t kib = i == 0 ? 7000 : 5500 + draw.below(4000);
+    SCOPED_TRACE(fmt::format("{} KiB", kib));
+    const std::string folder = path(fmt::format("tight{}", i));
+    fs::create_directory(folder);
+    const SmallDisk disk(folder, fmt::format("{}k", kib));
+    if (!disk.is_there()) GTEST_SKIP() << "no tmpfs may be mounted";
+    Clients clients(events(), 20);
+    {
+      ServedProgram served(config() + " -w " + folder + "/w", disk.prefix());
+      wait_until_ready(served);
+      clients.call(served);
+      for (int waits = 0; waits < 1500 && served.get("/readyz").status == 200; ++waits) {
+        ::usleep(20'000);
+      }
+      EXPECT_LT(clients.acknowledged_count(), kEvents) << "it was never full";
+      EXPECT_THAT(served.get(kPipeline).body, HasSubstr("goes on by itself once 64 MiB are free"));
+      const Reply answer = served.post(kPipeline + "/predict",
+                                       R"({"event":)" + events().front() + R"(,"record":false})");
+      EXPECT_EQ(answer.status, 200) << answer.body;
+      ASSERT_TRUE(disk.resize("256m"));
+      EXPECT_TRUE(clients.done_within(60'000));
+      clients.hang_up();
+      settled(served, kEvents);
+      EXPECT_EQ(served.stop().code, 0);
+    }
+    const std::string moved = path(fmt::format("moved{}", i));
+    ASSERT_TRUE(disk.run("cp -r " + folder + "/w " + moved));
+    tally.add(judged(config(), moved, clients.acknowledged()));
+  }
 }
 
 TEST_F(Machine, AFolderThatCannotBeWrittenToIsNamed) {
