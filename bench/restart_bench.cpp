@@ -18,6 +18,7 @@ namespace {
 struct RestartTimes {
   double predict = 0;  ///< seconds from the start of the process to its first answer
   double event = 0;    ///< and to its first durable event
+  double batch = 0;    ///< and to 1,000 more
 };
 
 void fill(const std::string& folder, std::uint64_t events) {
@@ -39,10 +40,12 @@ void fill(const std::string& folder, std::uint64_t events) {
 // Every id is within the horizon of duplicates, so that all of them are needed again.
 RestartTimes restart(const BenchOptions& options, std::uint64_t events) {
   constexpr int kRounds = 3;
+  constexpr std::uint64_t kBatch = 1000;
   const std::string folder = fmt::format("{}/restart-{}", options.folder, events);
   fill(folder, events);
   std::vector<double> predict;
   std::vector<double> event;
+  std::vector<double> batch;
   for (int round = 0; round < kRounds; ++round) {
     const auto begin = std::chrono::steady_clock::now();
     const auto since = [begin] {
@@ -52,14 +55,18 @@ RestartTimes restart(const BenchOptions& options, std::uint64_t events) {
     serving.ask("POST", Serving::kPath + "/predict",
                 fmt::format(R"({{"event":{},"record":false}})", event_line(events, false)));
     predict.push_back(since());
-    serving.append(event_line(events + static_cast<std::uint64_t>(round), true) + "\n");
+    const std::uint64_t next = events + static_cast<std::uint64_t>(round) * (kBatch + 1);
+    serving.append(event_line(next, true) + "\n");
     event.push_back(since());
+    serving.append(event_lines(next + 1, next + 1 + kBatch));
+    batch.push_back(since());
     serving.kill();
   }
   std::filesystem::remove_all(folder);
   std::sort(predict.begin(), predict.end());
   std::sort(event.begin(), event.end());
-  return {predict[kRounds / 2], event[kRounds / 2]};
+  std::sort(batch.begin(), batch.end());
+  return {predict[kRounds / 2], event[kRounds / 2], batch[kRounds / 2]};
 }
 
 std::vector<BenchResult> ten_times(const BenchOptions& options) {
@@ -71,11 +78,15 @@ std::vector<BenchResult> ten_times(const BenchOptions& options) {
   return {{"restart/predict", large.predict, "s", small.predict, large.predict / small.predict,
            "its first answer " + against},
           {"restart/event", large.event, "s", small.event, large.event / small.event,
-           "its first durable event " + against}};
+           "its first durable event " + against},
+          {"restart/batch", large.batch, "s", small.batch, large.batch / small.batch,
+           "1,000 durable events after that " + against}};
 }
 
 }  // namespace
 
-std::vector<Bench> restart_benches() { return {{"restart/predict restart/event", ten_times}}; }
+std::vector<Bench> restart_benches() {
+  return {{"restart/predict restart/event restart/batch", ten_times}};
+}
 
 }  // namespace freshet
