@@ -12,6 +12,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "orchestrator/config_recorded.h"
 #include "orchestrator/open_pipeline.h"
 
 namespace freshet {
@@ -34,7 +35,7 @@ std::string choose_pipeline(const Registry& registry, const std::string& named) 
 }
 
 PipelineConfig recorded_config(const Registry& registry, const std::string& pipeline) {
-  return parse_config(registry.config(pipeline).value(), "recorded config");
+  return parse_recorded_config(registry.config(pipeline).value(), "recorded config");
 }
 
 std::vector<Decision> give_command(const OperatorCommand& command, const FindOwner& find_owner) {

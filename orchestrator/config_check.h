@@ -18,6 +18,10 @@ void check_sink(const PipelineConfig& config, ConfigProblems& problems);
 void check_stream(const PipelineConfig& config, ConfigProblems& problems);
 void check_features(const PipelineConfig& config, ConfigProblems& problems);
 
+/// The settings of librdkafka, of source and sink: only where somebody gives the config, not where
+/// a recorded one is read again, as the next librdkafka may refuse what this one takes.
+void check_kafka_settings(const PipelineConfig& config, ConfigProblems& problems);
+
 /// " (nearest: `x`)" where a known name is near, else "".
 std::string nearest_hint(const std::string& name, const std::vector<std::string>& known);
 

@@ -6,6 +6,7 @@
 
 #include "orchestrator/config_check.h"
 #include "orchestrator/config_describe_source.h"
+#include "stream/kafka_settings.h"
 
 namespace freshet {
 
@@ -112,18 +113,26 @@ void check_offsets(const std::vector<KafkaOffset>& offsets, const Place& place,
   }
 }
 
+bool states_secret(const KafkaSetting& setting) {
+  return setting.from == KafkaSetting::From::config &&
+         (is_secret_setting(setting.name) ||
+          setting.value.find("PRIVATE KEY-----") != std::string::npos);
+}
+
 void check_settings(const std::vector<KafkaSetting>& settings, const Place& owner,
                     ConfigProblems& problems) {
   for (const KafkaSetting& setting : settings) {
     const Place place = owner.key("kafka").key(setting.name);
-    if (is_fixed_setting(setting.name)) {
-      problems.key(place, setting.name == "bootstrap.servers"
-                              ? "stands in " + owner.path + ".bootstrap: leave it out"
-                              : "is Freshet's own, as no record is to be lost: leave it out");
-    } else if (is_secret_setting(setting.name) && setting.from == KafkaSetting::From::config) {
+    if (setting.name == "bootstrap.servers") {
+      problems.key(place, "stands in " + owner.path + ".bootstrap: leave it out");
+    } else if (is_fixed_setting(setting.name)) {
+      problems.key(place, "is Freshet's own, as no record is to be lost: leave it out");
+    } else if (states_secret(setting)) {
       problems.key(place,
                    "is a secret, and a config is recorded and shown: expected {\"env\": NAME} or "
                    "{\"file\": PATH}");
+    } else if (const std::string why = kafka_setting_refusal(setting); !why.empty()) {
+      problems.key(place, why);
     }
   }
 }
@@ -159,7 +168,6 @@ void check_kafka(const PipelineConfig& config, const Place& place, ConfigProblem
   const Place start = place.key("start");
   check_offsets(kafka.start.offsets, start.key("offsets"), problems);
   check_offsets(kafka.start.label_offsets, start.key("label_offsets"), problems);
-  check_settings(kafka.settings, place, problems);
   if (!kafka.group.empty() && !kafka.partitions.empty()) {
     problems.consequence(place.key("group"),
                          "expected only with partitions \"all\": a group's brokers share them out");
@@ -184,7 +192,11 @@ void check_sink(const PipelineConfig& config, ConfigProblems& problems) {
   if (!sink.decisions.empty() && sink.decisions == sink.predictions) {
     problems.consequence(place.key("predictions"), "expected another topic than `decisions`");
   }
-  check_settings(sink.settings, place, problems);
+}
+
+void check_kafka_settings(const PipelineConfig& config, ConfigProblems& problems) {
+  check_settings(config.kafka.settings, Place::at("stream", "source"), problems);
+  if (config.sink) check_settings(config.sink->settings, Place::at("sink"), problems);
 }
 
 void check_source(const PipelineConfig& config, ConfigProblems& problems) {

@@ -9,6 +9,7 @@
 #include "orchestrator/config_check.h"
 #include "orchestrator/config_describe_policy.h"
 #include "orchestrator/config_reader.h"
+#include "orchestrator/config_recorded.h"
 #include "orchestrator/json_positions.h"
 #include "stream/error.h"
 
@@ -26,9 +27,7 @@ constexpr std::size_t kMaxBytes = std::size_t{1} << 20U;
                                               file_name, kMaxBytes));
 }
 
-}  // namespace
-
-PipelineConfig parse_config(const std::string& text, const std::string& file_name) {
+PipelineConfig parse(const std::string& text, const std::string& file_name, bool recorded) {
   if (text.size() > kMaxBytes) refuse_size(file_name);
   const JsonPositions positions(text);
   ConfigProblems problems(positions, file_name);
@@ -42,15 +41,26 @@ PipelineConfig parse_config(const std::string& text, const std::string& file_nam
   reader.value(Object{[&](auto& v) { describe(v, config); }});
   fill_defaults(config, problems);
   check_config(config, problems);
+  if (!recorded) check_kafka_settings(config, problems);
   if (!problems.empty()) refuse(problems);
   return config;
+}
+
+}  // namespace
+
+PipelineConfig parse_config(const std::string& text, const std::string& file_name) {
+  return parse(text, file_name, false);
+}
+
+PipelineConfig parse_recorded_config(const std::string& text, const std::string& what) {
+  return parse(text, what, true);
 }
 
 Recipe parse_recipe(const std::string& text, const PipelineConfig& config) {
   nlohmann::json root = nlohmann::json::parse(write_config(config));
   root.erase("retrain");  // it names learners
   root["learners"] = nlohmann::json::array({nlohmann::json::parse(text, nullptr, false)});
-  return parse_config(root.dump(), "recorded recipe").learners.at(0);
+  return parse_recorded_config(root.dump(), "recorded recipe").learners.at(0);
 }
 
 PipelineConfig read_config(const std::string& path) {

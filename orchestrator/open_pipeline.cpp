@@ -10,6 +10,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "orchestrator/config_recorded.h"
 #include "orchestrator/feature_sets.h"
 #include "orchestrator/terminal.h"
 #include "registry/registry.h"
@@ -42,7 +43,7 @@ void catch_up_config(Registry& registry, const std::string& name) {
   const std::vector<AppliedConfig> applied = applied_configs(registry, name);
   if (applied.empty()) return;
   const std::string newest =
-      write_config(parse_config(applied.back().config.dump(), "applied config"));
+      write_config(parse_recorded_config(applied.back().config.dump(), "applied config"));
   if (registry.config(name) != newest) registry.set_config(name, newest);
 }
 
@@ -59,10 +60,10 @@ PipelineConfig choose_config(Workspace& workspace, const std::string& name,
     workspace.registry().set_config(name, write_config(*file));
     return *file;
   }
-  PipelineConfig config = parse_config(*recorded, "recorded config");
+  PipelineConfig config = parse_recorded_config(*recorded, "recorded config");
   if (!file || *file == config) return config;
   for (const AppliedConfig& applied : applied_configs(workspace.registry(), name)) {
-    if (parse_config(applied.before.dump(), "recorded config") != *file) continue;
+    if (parse_recorded_config(applied.before.dump(), "recorded config") != *file) continue;
     say("pipeline {}: the config file is the one from before a policy change; going on with "
         "the recorded config (freshet pipeline show)\n",
         name);
@@ -108,7 +109,7 @@ std::unique_ptr<RowStore> open_store(const Workspace& workspace, const PipelineC
 
 PipelineConfig first_config(const Registry& registry, const std::string& name) {
   const std::vector<AppliedConfig> applied = applied_configs(registry, name);
-  return parse_config(
+  return parse_recorded_config(
       applied.empty() ? registry.config(name).value() : applied.front().before.dump(),
       "recorded config");
 }

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "orchestrator/build_identity.h"
+#include "orchestrator/config_recorded.h"
 #include "orchestrator/pipeline.h"
 #include "trainer/train_step.h"
 
@@ -201,7 +202,7 @@ void Pipeline::load(const CheckpointRecord& record) {
   Decoder from(record.state);
   check_format(from);
   // The config in force then, which may not be the newest.
-  config_ = parse_config(std::string(from.text()), "checkpoint");
+  config_ = parse_recorded_config(std::string(from.text()), "checkpoint");
   config_hash_ = freshet::config_hash(config_);
   cuts_ = makes_cuts(config_);
   scoreboard_.config_changed();

@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "orchestrator/config_recorded.h"
 #include "orchestrator/pipeline.h"
 
 namespace freshet {
@@ -42,7 +43,8 @@ void Pipeline::apply(const CommandRecord& command) {
   } else if (command.kind == "train") {
     train(command.reason);
   } else if (command.kind == "apply") {
-    apply_config(parse_config(arguments.at("config").dump(), "applied config"), command.reason);
+    apply_config(parse_recorded_config(arguments.at("config").dump(), "applied config"),
+                 command.reason);
   } else if (command.kind == "erase") {
     erase(command);
   } else {

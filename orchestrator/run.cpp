@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include "orchestrator/command_support.h"
+#include "orchestrator/config_recorded.h"
 #include "orchestrator/demo_config.h"
 #include "orchestrator/disk_use.h"
 #include "orchestrator/progress.h"
@@ -107,7 +108,7 @@ class IngestThread {
     const auto source = EventLog::open_reader(from.log_path(config_.pipeline));
     // Answers of another config's champion are not this one's: its questions are asked anew.
     const auto recorded = from.registry().config(config_.pipeline);
-    const bool same = recorded && parse_config(*recorded, "recorded config") == config_;
+    const bool same = recorded && parse_recorded_config(*recorded, "recorded config") == config_;
     Event event;
     while (log_.head() < source->head() && !stopping()) {
       LogBatch batch;

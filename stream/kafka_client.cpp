@@ -155,12 +155,8 @@ KafkaClient::KafkaClient(const KafkaInput& input, const std::string& group, Noti
         conf.get(), [](rd_kafka_t*, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t* list,
                        void* self) { static_cast<KafkaClient*>(self)->rebalance(code, *list); });
   }
-  std::array<char, 512> why{};
-  client_ = rd_kafka_new(RD_KAFKA_CONSUMER, conf.get(), why.data(), why.size());
-  if (client_ == nullptr) {
-    throw Error(ErrorKind::invalid, fmt::format("stream.source.kafka: {}", why.data()));
-  }
-  conf.release();
+  secrets_ = conf.secrets();
+  client_ = conf.make_consumer();
   wake_ = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   rd_kafka_poll_set_consumer(client_);
 }
@@ -367,7 +363,7 @@ void KafkaClient::commit(const std::vector<KafkaPartition>& partitions, bool wai
 void KafkaClient::on_error(rd_kafka_s* /*client*/, int code, const char* reason, void* self) {
   auto& client = *static_cast<KafkaClient*>(self);
   const auto error = static_cast<rd_kafka_resp_err_t>(code);
-  if (refuses(error) && !client.was_reached_) client.refusal_ = reason;
+  if (refuses(error) && !client.was_reached_) client.refusal_ = client.secrets_.hide(reason);
   // The one that follows says only that no broker is left.
   if (error != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || client.trouble_.empty()) client.tell(reason);
 }
@@ -381,8 +377,8 @@ void KafkaClient::reached() {
 
 void KafkaClient::tell(const std::string& reason) {
   const bool news = trouble_.empty();
-  trouble_ = reason;
-  if (news && notice_) notice_(fmt::format("Kafka: {}; trying again", reason));
+  trouble_ = secrets_.hide(reason);
+  if (news && notice_) notice_(fmt::format("Kafka: {}; trying again", trouble_));
 }
 
 }  // namespace freshet

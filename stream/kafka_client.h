@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "stream/kafka_input.h"
+#include "stream/kafka_settings.h"
 
 struct rd_kafka_message_s;
 struct rd_kafka_queue_s;
@@ -122,6 +123,7 @@ class KafkaClient {
   void tell(const std::string& reason);
 
   Notice notice_;
+  KafkaSecrets secrets_;
   int wake_ = -1;  ///< an eventfd that says: a partition has something
   rd_kafka_s* client_ = nullptr;
   std::vector<KafkaPartition> assigned_;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "stream/kafka_input.h"
@@ -9,6 +10,21 @@ struct rd_kafka_conf_s;
 struct rd_kafka_s;
 
 namespace freshet {
+
+/// What librdkafka has against a setting that a config states, in its words; empty: nothing. A
+/// value of the environment's or a file's is not looked up.
+std::string kafka_setting_refusal(const KafkaSetting& setting);
+
+/// Values that nobody is to see, in texts that may quote them.
+class KafkaSecrets {
+ public:
+  void add(const std::string& value);
+  /// `text` with "…" in place of each secret, and of each part of one that is long enough to tell.
+  std::string hide(std::string_view text) const;
+
+ private:
+  std::vector<std::string> values_;
+};
 
 /// Settings of a client of librdkafka, as they are gathered. `place`: where they stand in the
 /// config, for messages.
@@ -25,15 +41,19 @@ class KafkaConf {
   void set(const std::string& name, const std::string& value);
   void set(const std::vector<KafkaSetting>& settings);
   rd_kafka_conf_s* get() const { return conf_; }
-  /// The client that was made of it owns it now.
-  void release() { conf_ = nullptr; }
+  /// Makes the client, which owns the settings from then on.
+  rd_kafka_s* make_consumer();
+  rd_kafka_s* make_producer();
+  const KafkaSecrets& secrets() const { return secrets_; }
 
  private:
   void set(const std::string& name, const std::string& value, bool secret);
-  std::string secret_of(const KafkaSetting& setting) const;
+  std::string value_of(const KafkaSetting& setting) const;
+  rd_kafka_s* made(rd_kafka_s* client, const char* why);
 
   const std::string place_;
   rd_kafka_conf_s* conf_;
+  KafkaSecrets secrets_;
 };
 
 /// Ends a client; false where librdkafka does not come back from it (2.0 now and then doesn't):

@@ -7,9 +7,6 @@
 #include <bit>
 #include <string_view>
 
-#include "stream/error.h"
-#include "stream/kafka_settings.h"
-
 namespace freshet {
 
 KafkaSink::KafkaSink(const KafkaOutput& output, const std::string& pipeline, Notice notice)
@@ -34,11 +31,8 @@ KafkaSink::KafkaSink(const KafkaOutput& output, const std::string& pipeline, Not
   rd_kafka_conf_set_opaque(conf.get(), this);
   rd_kafka_conf_set_error_cb(conf.get(), on_error);
   rd_kafka_conf_set_dr_msg_cb(conf.get(), on_delivery);
-  std::array<char, 512> why{};
-  client_ = rd_kafka_new(RD_KAFKA_PRODUCER, conf.get(), why.data(), why.size());
-  if (client_ == nullptr)
-    throw Error(ErrorKind::invalid, fmt::format("sink.kafka: {}", why.data()));
-  conf.release();
+  secrets_ = conf.secrets();
+  client_ = conf.make_producer();
 }
 
 KafkaSink::~KafkaSink() {
@@ -106,14 +100,16 @@ void KafkaSink::on_error(rd_kafka_s* client, int code, const char* reason, void*
   if (code == RD_KAFKA_RESP_ERR__FATAL) {
     std::array<char, 512> why{};
     rd_kafka_fatal_error(client, why.data(), why.size());
-    if (sink.failure_.empty()) sink.failure_ = why.data();
+    if (sink.failure_.empty()) sink.failure_ = sink.secrets_.hide(why.data());
     return;
   }
   // The one that follows says only that no broker is left.
   if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN && !sink.trouble_.empty()) return;
   const bool news = sink.trouble_.empty();
-  sink.trouble_ = reason;
-  if (news && sink.notice_) sink.notice_(fmt::format("Kafka sink: {}; trying again", reason));
+  sink.trouble_ = sink.secrets_.hide(reason);
+  if (news && sink.notice_) {
+    sink.notice_(fmt::format("Kafka sink: {}; trying again", sink.trouble_));
+  }
 }
 
 }  // namespace freshet

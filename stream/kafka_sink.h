@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "stream/kafka_input.h"
+#include "stream/kafka_settings.h"
 
 struct rd_kafka_message_s;
 struct rd_kafka_s;
@@ -59,6 +60,7 @@ class KafkaSink {
   void heard(const rd_kafka_message_s& message);
 
   Notice notice_;
+  KafkaSecrets secrets_;
   const std::string pipeline_;  ///< tells the partition
   rd_kafka_s* client_ = nullptr;
   std::size_t on_their_way_ = 0;

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <utility>
 
+#include "orchestrator/config_recorded.h"
 #include "orchestrator/registry_json.h"
 #include "orchestrator/reproduce.h"
 #include "web/api_support.h"
@@ -166,7 +167,7 @@ std::string policy_text(const json& body) {
 }
 
 json differences_json(const ServedPipeline& pipeline, const PipelineConfig& config) {
-  const PipelineConfig current = parse_config(pipeline.view()->config, "recorded config");
+  const PipelineConfig current = parse_recorded_config(pipeline.view()->config, "recorded config");
   json list = json::array();
   for (const ConfigDifference& d : differences(current, config)) {
     list.push_back({{"path", d.path},
@@ -181,7 +182,7 @@ json differences_json(const ServedPipeline& pipeline, const PipelineConfig& conf
 
 Response show_policy(Service& service, const Request& request) {
   const auto view = pipeline_of(service, request).view();
-  const std::string text = write_config(parse_config(view->config, "recorded config"), 2);
+  const std::string text = write_config(parse_recorded_config(view->config, "recorded config"), 2);
   Response response = json_response({{"text", text}, {"hash", view->config_hash}});
   response.headers.emplace_back("ETag", "\"" + view->config_hash + "\"");
   return response;

@@ -240,28 +240,5 @@ TEST(KafkaSource, WhatIsNoBrokerIsNamedWithTheReason) {
   ::close(listener);
 }
 
-TEST(KafkaSource, SettingsThatAreRefusedAreNamedAndSecretsAreNot) {
-  const auto refusal = [](const KafkaSetting& setting) -> std::string {
-    KafkaInput input;
-    input.bootstrap = "127.0.0.1:1";
-    input.topic = "t";
-    input.settings = {setting};
-    try {
-      kafka_source(input, numbered_schema(), {}, {"g", false, {}, {}});
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "none";
-  };
-  using From = KafkaSetting::From;
-  EXPECT_THAT(refusal({"no.such.thing", "1", From::config}), HasSubstr("no.such.thing"));
-  EXPECT_THAT(refusal({"sasl.password", "FRESHET_TEST_NOT_SET", From::environment}),
-              AllOf(HasSubstr("sasl.password"), HasSubstr("no variable FRESHET_TEST_NOT_SET")));
-  EXPECT_THAT(refusal({"sasl.password", "/no/file", From::file}), HasSubstr("/no/file"));
-  ::setenv("FRESHET_TEST_SECRET", "hunter2", 1);
-  EXPECT_THAT(refusal({"security.protocol", "FRESHET_TEST_SECRET", From::environment}),
-              AllOf(HasSubstr("security.protocol"), testing::Not(HasSubstr("hunter2"))));
-}
-
 }  // namespace
 }  // namespace freshet

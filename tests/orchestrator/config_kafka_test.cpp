@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "orchestrator/config_recorded.h"
 #include "tests/orchestrator/config_text.h"
 
 namespace freshet {
@@ -51,6 +52,29 @@ TEST(Config, WhatCannotBeReadFromKafkaIsNamed) {
   EXPECT_THAT(found, Not(HasSubstr("hunter2")));
   EXPECT_THAT(problems(with(minimal(), "/stream/source", {{"topic", "t"}})),
               HasSubstr("stream.source.topic: expected only with kind \"kafka\""));
+}
+
+TEST(Config, WhatLibrdkafkaRefusesIsNamedBeforeItIsRecorded) {
+  json config = kafka();
+  config["stream"]["source"]["kafka"] = {{"no.such.thing", {{"env", "P"}}},
+                                         {"fetch.wait.max.ms", "soon"},
+                                         {"sasl.pasword", "hunter2"},
+                                         {"sasl.jaas.config", "password=hunter2;"},
+                                         {"ssl.certificate.pem", "-----BEGIN PRIVATE KEY-----"},
+                                         {"plugin.library.paths", "/tmp/x"}};
+  config["sink"] = {{"bootstrap", "a:9092"}, {"decisions", "d"}, {"kafka", {{"linger", "1"}}}};
+  const std::string found = problems(config);
+  EXPECT_THAT(found, AllOf(HasSubstr("c.json:1:"),
+                           HasSubstr("source.kafka.no.such.thing: No such configuration property"),
+                           HasSubstr("source.kafka.fetch.wait.max.ms: Invalid value"),
+                           HasSubstr("source.kafka.sasl.pasword: is a secret, and"),
+                           HasSubstr("source.kafka.sasl.jaas.config: is a secret, and"),
+                           HasSubstr("source.kafka.ssl.certificate.pem: is a secret, and"),
+                           HasSubstr("source.kafka.plugin.library.paths: loads code"),
+                           HasSubstr("sink.kafka.linger: No such configuration property")));
+  EXPECT_THAT(found, AllOf(Not(HasSubstr("hunter2")), Not(HasSubstr("PRIVATE"))));
+  // The next librdkafka may know other names.
+  EXPECT_EQ(parse_recorded_config(config.dump(), "recorded").sink->settings.size(), 1U);
 }
 
 TEST(Config, AGroupSharesAllPartitions) {
