@@ -110,7 +110,7 @@ void Outbox::round() {
 void Outbox::offer_decisions() {
   Line& line = lines_[kDecisions];
   line.there = std::max<std::uint64_t>(line.there, decisions_);
-  if (line.offered >= line.there) return;
+  if (line.offered >= line.there || sink_->full()) return;
   std::vector<Decision> all;
   {
     const auto lock = workspace_.use_registry();
@@ -135,12 +135,12 @@ void Outbox::offer_decisions() {
 void Outbox::offer_predictions() {
   Line& line = lines_[kPredictions];
   line.there = std::max<std::uint64_t>(line.there, questions_);
-  if (line.offered >= line.there) return;
+  if (line.offered >= line.there || sink_->full()) return;
   const auto rows = RowStore::open_reader(workspace_.rows_path(pipeline_));
   const auto [begin, end] = rows->answered("served");
   line.offered = std::max(line.offered, begin);
   line.there = std::max(line.there, end);
-  while (line.offered < end && sink_->on_their_way() < KafkaSink::kMostOnTheirWay) {
+  while (line.offered < end && !sink_->full()) {
     const std::uint64_t before = line.offered;
     offer_questions(*rows, before, std::min(end, before + kMostQuestions));
     sink_->serve(milliseconds(0));
@@ -191,12 +191,15 @@ void Outbox::note_delivered() {
       line.delivered = delivered;
       pause_ = milliseconds(0);
       failure_.clear();
+      told_.clear();
     }
   }
 }
 
 void Outbox::start_again(const std::string& why) {
   failure_ = why;
+  if (!why.empty() && why != told_) notice_(fmt::format("Kafka sink: {}; trying again", why));
+  if (!why.empty()) told_ = why;
   sink_.reset();
   for (Line& line : lines_) line.offered = line.delivered;
   try_at_ = Clock::now() + pause_;

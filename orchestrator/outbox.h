@@ -30,9 +30,10 @@ namespace freshet {
 /// the same ids: PIPELINE/decision/SEQUENCE and PIPELINE/prediction/POSITION.
 class Outbox {
  public:
-  /// The workspace must outlive it. `notice` hears of brokers lost and found again. Throws
-  /// Error{invalid} for a sink whose settings are refused, Error{corrupt} for an `outbox.json` that
-  /// is none.
+  /// The workspace must outlive it. `notice` hears of brokers lost and found again, and of each
+  /// failure, once until it is another one or something is delivered: of a record that is refused,
+  /// of a secret that can't be found. All of them are tried again. Throws Error{corrupt} for an
+  /// `outbox.json` that is none.
   Outbox(Workspace& workspace, const std::string& pipeline, const PipelineConfig& config,
          KafkaSink::Notice notice);
   ~Outbox();
@@ -86,6 +87,7 @@ class Outbox {
   std::unique_ptr<EventLog> log_;    ///< the thread's
   std::unique_ptr<KafkaSink> sink_;  ///< the thread's
   std::string failure_;              ///< the thread's: of the sink before this one
+  std::string told_;                 ///< the thread's: the failure that `notice_` heard of last
   std::array<Line, 2> lines_;        ///< the thread's: decisions, predictions
   OutboxMark marked_;                ///< the thread's: as the file has it
   std::chrono::steady_clock::time_point marked_at_;

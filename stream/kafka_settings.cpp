@@ -32,7 +32,7 @@ constexpr std::size_t kLeastHidden = 4;
 
 // A position is the log's, never the broker's; what is missing is a person's decision; what is
 // published is acknowledged in order.
-constexpr std::array<std::string_view, 13> kOwn = {"bootstrap.servers",
+constexpr std::array<std::string_view, 21> kOwn = {"bootstrap.servers",
                                                    "metadata.broker.list",
                                                    "enable.auto.commit",
                                                    "enable.auto.offset.store",
@@ -43,8 +43,16 @@ constexpr std::array<std::string_view, 13> kOwn = {"bootstrap.servers",
                                                    "allow.auto.create.topics",
                                                    "partition.assignment.strategy",
                                                    "enable.idempotence",
+                                                   "enable.gapless.guarantee",
                                                    "transactional.id",
-                                                   "message.timeout.ms"};
+                                                   "acks",
+                                                   "request.required.acks",
+                                                   "retries",
+                                                   "message.send.max.retries",
+                                                   "message.timeout.ms",
+                                                   "delivery.timeout.ms",
+                                                   "delivery.report.only.error",
+                                                   "queuing.strategy"};
 
 void no_log(const rd_kafka_t* /*client*/, int /*level*/, const char* /*where*/,
             const char* /*text*/) {}

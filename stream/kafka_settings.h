@@ -19,7 +19,7 @@ std::string kafka_setting_refusal(const KafkaSetting& setting);
 class KafkaSecrets {
  public:
   void add(const std::string& value);
-  /// `text` with "…" in place of each secret, and of each part of one that is long enough to tell.
+  /// `text` with "…" in place of each secret, and of each part of one that can be told.
   std::string hide(std::string_view text) const;
 
  private:

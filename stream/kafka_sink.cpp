@@ -8,6 +8,31 @@
 #include <string_view>
 
 namespace freshet {
+namespace {
+
+struct Setting {
+  const char* name;
+  const char* value;
+};
+// A broker that is away is waited for; what follows a record that is refused is not sent; each that
+// arrived is heard of, once all copies have it.
+constexpr std::array kFixed = std::to_array<Setting>({{"enable.idempotence", "true"},
+                                                      {"enable.gapless.guarantee", "true"},
+                                                      {"acks", "all"},
+                                                      {"retries", "2147483647"},
+                                                      {"message.timeout.ms", "0"},
+                                                      {"delivery.report.only.error", "false"}});
+
+}  // namespace
+
+void Acknowledged::hear(std::uint64_t number) {
+  const auto found = waiting_.find(number);
+  if (found != waiting_.end()) found->second = true;
+  while (!waiting_.empty() && waiting_.begin()->second) {
+    end_ = waiting_.begin()->first;
+    waiting_.erase(waiting_.begin());
+  }
+}
 
 KafkaSink::KafkaSink(const KafkaOutput& output, const std::string& pipeline, Notice notice)
     : notice_(std::move(notice)), pipeline_(pipeline) {
@@ -26,8 +51,7 @@ KafkaSink::KafkaSink(const KafkaOutput& output, const std::string& pipeline, Not
   conf.set("linger.ms", "20");
   conf.set("reconnect.backoff.max.ms", "5000");
   conf.set(output.settings);
-  conf.set("enable.idempotence", "true");
-  conf.set("message.timeout.ms", "0");  // a broker that is away is waited for
+  for (const auto& [name, value] : kFixed) conf.set(name, value);
   rd_kafka_conf_set_opaque(conf.get(), this);
   rd_kafka_conf_set_error_cb(conf.get(), on_error);
   rd_kafka_conf_set_dr_msg_cb(conf.get(), on_delivery);
@@ -41,7 +65,7 @@ KafkaSink::~KafkaSink() {
 }
 
 bool KafkaSink::offer(const KafkaRecord& record) {
-  if (!failure_.empty() || on_their_way_ >= kMostOnTheirWay) return false;
+  if (!failure_.empty() || full()) return false;
   rd_kafka_headers_t* headers = rd_kafka_headers_new(record.headers.size());
   for (const auto& [name, value] : record.headers) {
     rd_kafka_header_add(headers, name.c_str(), -1, value.data(),
@@ -56,10 +80,14 @@ bool KafkaSink::offer(const KafkaRecord& record) {
       RD_KAFKA_V_END);
   if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {
     ++on_their_way_;
+    delivered_[record.topic].offer(record.number);
     return true;
   }
   rd_kafka_headers_destroy(headers);
-  if (error != RD_KAFKA_RESP_ERR__QUEUE_FULL) {
+  // Alone it would be too large for the queue at any time.
+  if (error == RD_KAFKA_RESP_ERR__QUEUE_FULL && on_their_way_ > 0) {
+    full_ = true;
+  } else {
     failure_ =
         fmt::format("topic {}, record {}: {}", record.topic, record.key, rd_kafka_err2str(error));
   }
@@ -67,12 +95,14 @@ bool KafkaSink::offer(const KafkaRecord& record) {
 }
 
 void KafkaSink::serve(std::chrono::milliseconds wait) {
+  const std::string ended = fatal_;
   rd_kafka_poll(client_, static_cast<int>(wait.count()));
+  if (failure_.empty()) failure_ = ended;
 }
 
 std::uint64_t KafkaSink::delivered(const std::string& topic) const {
   const auto found = delivered_.find(topic);
-  return found == delivered_.end() ? 0 : found->second;
+  return found == delivered_.end() ? 0 : found->second.end();
 }
 
 void KafkaSink::on_delivery(rd_kafka_s* /*client*/, const rd_kafka_message_s* message, void* self) {
@@ -81,17 +111,19 @@ void KafkaSink::on_delivery(rd_kafka_s* /*client*/, const rd_kafka_message_s* me
 
 void KafkaSink::heard(const rd_kafka_message_s& message) {
   --on_their_way_;
+  full_ = false;
   const char* topic = rd_kafka_topic_name(message.rkt);
   if (message.err == RD_KAFKA_RESP_ERR_NO_ERROR) {
     if (!failure_.empty()) return;
-    delivered_[topic] =
-        static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(message._private));
+    delivered_[topic].hear(std::bit_cast<std::uintptr_t>(message._private));
     if (!trouble_.empty() && notice_) notice_("Kafka sink: connected again");
     trouble_.clear();
   } else if (failure_.empty()) {
     failure_ = fmt::format("topic {}, record {}: {}", topic,
                            std::string_view(static_cast<const char*>(message.key), message.key_len),
-                           rd_kafka_err2str(message.err));
+                           message.err == RD_KAFKA_RESP_ERR__FATAL && !fatal_.empty()
+                               ? fatal_
+                               : rd_kafka_err2str(message.err));
   }
 }
 
@@ -100,7 +132,7 @@ void KafkaSink::on_error(rd_kafka_s* client, int code, const char* reason, void*
   if (code == RD_KAFKA_RESP_ERR__FATAL) {
     std::array<char, 512> why{};
     rd_kafka_fatal_error(client, why.data(), why.size());
-    if (sink.failure_.empty()) sink.failure_ = sink.secrets_.hide(why.data());
+    sink.fatal_ = sink.secrets_.hide(why.data());  // which record it was is heard next
     return;
   }
   // The one that follows says only that no broker is left.

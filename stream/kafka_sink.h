@@ -26,10 +26,23 @@ struct KafkaRecord {
   std::uint64_t number = 0;  ///< ascends within a topic
 };
 
+/// Numbers of one topic, ascending, that are acknowledged in any order.
+class Acknowledged {
+ public:
+  void offer(std::uint64_t number) { waiting_.emplace_hint(waiting_.end(), number, false); }
+  void hear(std::uint64_t number);
+  /// Up to which all that were offered have been acknowledged; 0: none.
+  std::uint64_t end() const { return end_; }
+
+ private:
+  std::map<std::uint64_t, bool> waiting_;  ///< whether it has been, though one before it has not
+  std::uint64_t end_ = 0;
+};
+
 /// An idempotent producer of librdkafka: what it is given arrives in that order, each at least
 /// once, for as long as it lives; all of a pipeline in one partition of a topic. It reconnects for
-/// ever, by itself. After a failure a new one must begin behind what was delivered. Used by one
-/// thread.
+/// ever, by itself. After a failure nothing more is delivered, and a new one must begin behind what
+/// was. Used by one thread.
 class KafkaSink {
  public:
   using Notice = std::function<void(const std::string& text)>;
@@ -41,8 +54,10 @@ class KafkaSink {
   KafkaSink(const KafkaSink&) = delete;
   KafkaSink& operator=(const KafkaSink&) = delete;
 
-  /// False: enough are on their way, or it has failed.
+  /// False: it is full, or it has failed.
   bool offer(const KafkaRecord& record);
+  /// Enough are on their way: until one of them is heard of, it takes no more.
+  bool full() const { return full_ || on_their_way_ >= kMostOnTheirWay; }
   /// Hears what has been acknowledged; waits for something to hear.
   void serve(std::chrono::milliseconds wait);
 
@@ -64,7 +79,9 @@ class KafkaSink {
   const std::string pipeline_;  ///< tells the partition
   rd_kafka_s* client_ = nullptr;
   std::size_t on_their_way_ = 0;
-  std::map<std::string, std::uint64_t> delivered_;
+  bool full_ = false;  ///< librdkafka's queue, which may be shorter
+  std::map<std::string, Acknowledged> delivered_;
+  std::string fatal_;  ///< what has ended the client, until it is heard of which record
   std::string failure_;
   std::string trouble_;
 };

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "stream/ingest.h"
+#include "stream/row_store.h"
 
 namespace freshet {
 
@@ -74,6 +75,11 @@ std::vector<std::vector<int>> numbers_in(const EventLog& log, const Schema& sche
     return true;
   });
   return all;
+}
+
+std::uint64_t first_answered(const std::string& workspace) {
+  const auto rows = RowStore::open_reader(workspace + "/pipelines/turning/rows.db");
+  return rows->position(rows->answered("served").first);
 }
 
 std::vector<int> counting(int count) {

@@ -49,6 +49,8 @@ class Reading {
 
 /// The numbers that each part has in the log, in the log's order.
 std::vector<std::vector<int>> numbers_in(const EventLog& log, const Schema& schema, int parts);
+/// The position of the first event that a champion of pipeline "turning" was asked.
+std::uint64_t first_answered(const std::string& workspace);
 /// 0, 1, … count-1.
 std::vector<int> counting(int count);
 
