@@ -90,6 +90,7 @@ class Ingest::Impl : public RecordSink {
     std::vector<SourceProgress> after = source.progress();
     if (!is_empty(batch_) || after != before) batch_.progress = std::move(after);
     store();
+    source.stored();
     if (failure) std::rethrow_exception(failure);
     return status;
   }

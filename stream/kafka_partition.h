@@ -30,6 +30,10 @@ class PartitionReader {
 
   const KafkaPartition& at() const { return at_; }
   SourceProgress progress() const;  ///< up to what was handed over
+  /// What was handed over is in the log.
+  void note_stored() { stored_ = progress_.offset; }
+  /// The offset that the log goes on at; nullopt: what it was given here is not known to be there.
+  std::optional<std::uint64_t> stored() const { return stored_; }
   /// Whether `progress` says where to go on.
   bool known() const { return known_; }
   bool full() const { return head_.has_value(); }
@@ -69,6 +73,7 @@ class PartitionReader {
   std::vector<std::string> own_;  ///< what `values_` views and the message has not as text
   SourceProgress progress_;       ///< up to what was handed over, but for its header
   bool known_;
+  std::optional<std::uint64_t> stored_;
   std::uint64_t tombstones_ = 0;
   std::vector<KafkaMessage> waiting_;
   std::size_t next_ = 0;

@@ -68,6 +68,12 @@ class KafkaSource final : public Source {
     return all;
   }
 
+  void stored() override {
+    for (const auto& partition : partitions_) {
+      if (partition->known()) partition->note_stored();
+    }
+  }
+
   SourceState state() const override {
     SourceState state;
     state.trouble = client_->trouble();
@@ -87,6 +93,7 @@ class KafkaSource final : public Source {
 
  private:
   PollStatus try_poll(std::size_t max_records, RecordSink& sink, std::size_t& given) {
+    stored();
     client_->serve();
     if (auto share = client_->take_given()) {
       hand_back();
@@ -228,7 +235,7 @@ class KafkaSource final : public Source {
     return false;
   }
 
-  // All that was handed over is in the log by now, as the group is heard of before anything else.
+  // Amid a poll all that was handed over is in the log: the group is heard of before anything else.
   void hand_back() {
     if (connected_) commit(true);
     starts_.keep(progress());
@@ -237,14 +244,14 @@ class KafkaSource final : public Source {
     connected_ = false;
   }
 
-  // What was handed over has been stored by now.
+  // Nothing that the log may have refused: the next start would take it as read by another member.
   void commit(bool wait) {
     committed_ = Clock::now();
     std::vector<KafkaPartition> offsets;
     for (const auto& partition : partitions_) {
-      const auto next = static_cast<std::int64_t>(partition->progress().offset);
-      if (partition->known()) {
-        offsets.push_back({partition->at().topic, partition->at().partition, next});
+      if (const auto next = partition->stored()) {
+        offsets.push_back({partition->at().topic, partition->at().partition,
+                           static_cast<std::int64_t>(*next)});
       }
     }
     if (!offsets.empty()) client_->commit(offsets, wait);

@@ -16,6 +16,7 @@ class PacedSource : public Source {
 
   PollStatus poll(std::size_t max_records, RecordSink& sink) override;
   std::vector<SourceProgress> progress() const override { return source_->progress(); }
+  void stored() override { source_->stored(); }
   SourceState state() const override { return source_->state(); }
 
  private:

@@ -76,6 +76,9 @@ class Source {
   /// two).
   virtual std::vector<SourceProgress> progress() const = 0;
 
+  /// All that was handed over is in the log: told after a poll, and true whenever there is a poll.
+  virtual void stored() {}
+
   /// Files have none.
   virtual SourceState state() const { return {}; }
 };

@@ -50,8 +50,8 @@ const std::vector<std::pair<std::string, std::vector<std::string>>> kOwners = {
     {"httplib", {"web/server.", "web/client."}},
     {"prometheus/", {"web/metrics."}},
     {"librdkafka",
-     {"stream/kafka_client.", "stream/kafka_settings.", "stream/kafka_sink.",
-      "stream/library_versions."}},
+     {"stream/kafka_client.", "stream/kafka_message.", "stream/kafka_settings.",
+      "stream/kafka_sink.", "stream/library_versions."}},
 };
 
 bool starts_with_any(const std::string& text, const std::vector<std::string>& prefixes) {

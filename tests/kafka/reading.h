@@ -32,6 +32,7 @@ class Reading {
   /// Reads for ever with one source, once.
   bool step();
 
+  SourceState state() const { return source_ ? source_->state() : SourceState(); }
   EventLog& log() { return *log_; }
   KafkaInput& input() { return input_; }
   const std::vector<std::string>& notices() const { return notices_; }

@@ -1,0 +1,149 @@
+// Where partitions begin, what they hold back and what of them is stored, against librdkafka's mock
+// brokers: two, each leading one of the topic's two partitions.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <librdkafka/rdkafka.h>
+#include <librdkafka/rdkafka_mock.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+
+#include "kafka/broker.h"
+#include "kafka/reading.h"
+#include "scenario/program.h"
+#include "stream/error.h"
+#include "stream/log_folder.h"
+
+namespace freshet {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::Each;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+
+constexpr Millis kBegin = 1'700'000'000'000;
+
+class Partitions : public testing::Test {
+ protected:
+  Partitions() {
+    rd_kafka_conf_t* conf = rd_kafka_conf_new();
+    rd_kafka_conf_set(conf, "log_level", "0", nullptr, 0);
+    host_ = rd_kafka_new(RD_KAFKA_PRODUCER, conf, nullptr, 0);
+    cluster_ = rd_kafka_mock_cluster_new(host_, 2);
+    rd_kafka_mock_topic_create(cluster_, "t", 2, 1);
+    rd_kafka_mock_partition_set_leader(cluster_, "t", 0, 1);
+    rd_kafka_mock_partition_set_leader(cluster_, "t", 1, 2);
+    schema_.out_of_orderness = 0;
+  }
+  ~Partitions() override {
+    rd_kafka_mock_cluster_destroy(cluster_);
+    rd_kafka_destroy(host_);
+  }
+
+  KafkaInput input() const {
+    KafkaInput input;
+    input.bootstrap = rd_kafka_mock_cluster_bootstraps(cluster_);
+    input.topic = "t";
+    input.settings = {{"reconnect.backoff.max.ms", "100", KafkaSetting::From::config}};
+    return input;
+  }
+  KafkaInput member() const {
+    KafkaInput it = input();
+    it.group = "g";
+    it.settings.push_back({"session.timeout.ms", "3000", KafkaSetting::From::config});
+    it.settings.push_back({"heartbeat.interval.ms", "300", KafkaSetting::From::config});
+    return it;
+  }
+  KafkaInput idle_after(Millis time) const {
+    KafkaInput it = input();
+    it.idle_after = time;
+    return it;
+  }
+  KafkaInput from_offsets(const std::vector<KafkaOffset>& offsets) const {
+    KafkaInput it = input();
+    it.start.at = KafkaStart::At::offsets;
+    it.start.offsets = offsets;
+    return it;
+  }
+  /// Records `begin` to `end` of a partition, a minute apart.
+  void produce(int part, int begin, int end) const {
+    std::vector<Produced> records;
+    for (int n = begin; n < end; ++n) {
+      records.push_back({part, numbered(part, n, kBegin + n * kMinute)});
+    }
+    Producer(rd_kafka_mock_cluster_bootstraps(cluster_)).send("t", records);
+  }
+  static bool follow_for(Reading& reading, std::chrono::milliseconds time) {
+    const auto end = std::chrono::steady_clock::now() + time;
+    return reading.follow([&] { return std::chrono::steady_clock::now() > end; });
+  }
+  static std::string refusal(Reading& reading) {
+    try {
+      reading.drain();
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "none";
+  }
+  Event last(Reading& reading) const {
+    EventLog& log = reading.log();
+    Event event;
+    log.read(log.head() - 1, log.head(), [&](std::uint64_t, std::string_view bytes) {
+      decode(bytes, schema_, event);
+      return true;
+    });
+    event.id = {};  // it viewed the log
+    return event;
+  }
+  std::uintmax_t largest_file() const {
+    std::uintmax_t largest = 0;
+    for (const auto& file : std::filesystem::recursive_directory_iterator(folder_.path(""))) {
+      if (file.is_regular_file()) largest = std::max(largest, file.file_size());
+    }
+    return largest;
+  }
+
+  rd_kafka_t* host_ = nullptr;
+  rd_kafka_mock_cluster_t* cluster_ = nullptr;
+  ScratchFolder folder_;
+  Schema schema_ = numbered_schema();
+};
+
+TEST_F(Partitions, OfAGroupAreNotCommittedBeyondWhatTheLogTook) {
+  schema_.out_of_orderness = kDay;
+  produce(0, 0, 3000);
+  produce(1, 0, 3000);
+  {
+    Reading reading(folder_.path("log"), schema_, member());
+    ASSERT_TRUE(reading.follow([&] { return reading.log().counts().accepted >= 1000; }));
+    const FileSizeLimit full(largest_file() + 1);
+    EXPECT_THROW(reading.follow([] { return false; }), Error);
+  }
+  Reading again(folder_.path("log"), schema_, member());
+  EXPECT_LT(again.log().counts().accepted, 6000U);
+  ASSERT_TRUE(again.follow([&] { return again.log().counts().accepted >= 6000; }));
+  EXPECT_THAT(numbers_in(again.log(), schema_, 2), ElementsAre(counting(3000), counting(3000)));
+  EXPECT_THAT(again.notices(), Each(Not(HasSubstr("were read by another member"))));
+}
+
+TEST_F(Partitions, AreCommittedToTheirGroupAsFarAsTheLogTookThem) {
+  schema_.out_of_orderness = kDay;
+  produce(0, 0, 100);
+  produce(1, 0, 100);
+  {
+    Reading reading(folder_.path("log"), schema_, member());
+    ASSERT_TRUE(reading.follow([&] { return reading.log().counts().accepted >= 200; }));
+  }
+  produce(0, 100, 110);
+  Reading other(folder_.path("other"), schema_, member());
+  ASSERT_TRUE(other.follow([&] { return other.log().counts().accepted >= 10; }));
+  EXPECT_EQ(other.log().counts().accepted, 10U);
+}
+
+}  // namespace
+}  // namespace freshet
