@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <thread>
 #include <utility>
 
@@ -40,6 +41,22 @@ constexpr std::array kDefaults =
                             {"queued.max.messages.kbytes", "16384"}});
 constexpr std::chrono::milliseconds kLeave{3000};
 constexpr std::chrono::milliseconds kGoodbye{100};  // until the broker has been told
+
+struct FreeMetadata {
+  void operator()(const rd_kafka_metadata_t* found) const { rd_kafka_metadata_destroy(found); }
+};
+using Metadata = std::unique_ptr<const rd_kafka_metadata_t, FreeMetadata>;
+
+/// A topic's; null: no broker says so now.
+Metadata metadata_of(rd_kafka_t* client, const std::string& topic, std::chrono::milliseconds wait) {
+  const auto free_topic = [](rd_kafka_topic_t* t) { rd_kafka_topic_destroy(t); };
+  const std::unique_ptr<rd_kafka_topic_t, decltype(free_topic)> handle(
+      rd_kafka_topic_new(client, topic.c_str(), nullptr), free_topic);
+  const rd_kafka_metadata_t* found = nullptr;
+  const auto error =
+      rd_kafka_metadata(client, 0, handle.get(), &found, static_cast<int>(wait.count()));
+  return Metadata(error == RD_KAFKA_RESP_ERR_NO_ERROR ? found : nullptr);
+}
 
 /// A topic or partition list of librdkafka's, freed.
 struct FreeList {
@@ -114,17 +131,10 @@ void KafkaClient::drop_queues() {
 }
 
 std::optional<std::uint32_t> KafkaClient::partition_count(const std::string& topic, Wait wait) {
-  const auto free_topic = [](rd_kafka_topic_t* t) { rd_kafka_topic_destroy(t); };
-  const std::unique_ptr<rd_kafka_topic_t, decltype(free_topic)> handle(
-      rd_kafka_topic_new(client_, topic.c_str(), nullptr), free_topic);
-  const rd_kafka_metadata_t* found = nullptr;
-  const auto error =
-      rd_kafka_metadata(client_, 0, handle.get(), &found, static_cast<int>(wait.count()));
+  const Metadata found = metadata_of(client_, topic, wait);
   serve();
   if (refusal_) throw Error(ErrorKind::invalid, "Kafka: " + *refusal_);
-  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return std::nullopt;
-  const auto free_found = [](const rd_kafka_metadata_t* m) { rd_kafka_metadata_destroy(m); };
-  const std::unique_ptr<const rd_kafka_metadata_t, decltype(free_found)> held(found, free_found);
+  if (!found) return std::nullopt;
   reached();
   if (found->topic_cnt != 1) return std::nullopt;
   const rd_kafka_metadata_topic_t& state = found->topics[0];
@@ -245,8 +255,53 @@ std::size_t KafkaClient::read(std::size_t index, std::vector<KafkaMessage>& to) 
   const auto count =
       rd_kafka_consume_batch_queue(queues_[index], 0, messages.data(), messages.size());
   for (ssize_t i = 0; i < count; ++i) to.emplace_back(messages[static_cast<std::size_t>(i)]);
-  if (count > 0) reached();
+  if (std::any_of(to.begin(), to.end(), [](const KafkaMessage& message) {
+        return message.kind() == KafkaMessage::Kind::record ||
+               message.kind() == KafkaMessage::Kind::end;
+      })) {
+    reached();
+  }
   return count > 0 ? static_cast<std::size_t>(count) : 0;
+}
+
+std::vector<int> KafkaClient::leaders(const std::string& topic, Wait wait) {
+  std::vector<int> all;
+  const Metadata found = metadata_of(client_, topic, wait);
+  if (!found || found->topic_cnt != 1) return all;
+  const rd_kafka_metadata_topic_t& state = found->topics[0];
+  for (int i = 0; i < state.partition_cnt; ++i) {
+    const auto number = static_cast<std::size_t>(state.partitions[i].id);
+    all.resize(std::max(all.size(), number + 1), -1);
+    all[number] = state.partitions[i].leader;
+  }
+  return all;
+}
+
+// By leader: a question to several brokers has no answer as long as one of them is away.
+std::vector<std::int64_t> KafkaClient::ask_ends(const std::vector<std::size_t>& indexes,
+                                                Wait wait) {
+  std::map<std::string, std::vector<int>> leaders_of;
+  std::map<int, std::vector<std::size_t>> by_leader;
+  for (std::size_t i = 0; i < indexes.size(); ++i) {
+    const KafkaPartition& at = assigned_[indexes[i]];
+    if (!leaders_of.contains(at.topic)) leaders_of[at.topic] = leaders(at.topic, wait);
+    const std::vector<int>& all = leaders_of[at.topic];
+    by_leader[at.partition < all.size() ? all[at.partition] : -1].push_back(i);
+  }
+  std::vector<std::int64_t> ends(indexes.size(), -1);
+  for (const auto& [leader, places] : by_leader) {
+    std::vector<KafkaPartition> led;
+    for (const std::size_t i : places) led.push_back(assigned_[indexes[i]]);
+    if (leader < 0 || !find_offsets(KafkaPartition::kLatest, led, wait)) continue;
+    for (std::size_t i = 0; i < places.size(); ++i) ends[places[i]] = led[i].offset;
+  }
+  some_away_ = std::find(ends.begin(), ends.end(), -1) != ends.end();
+  if (!some_away_) reached();
+  return ends;
+}
+
+void KafkaClient::say(const std::string& text) const {
+  if (notice_) notice_("Kafka " + text);
 }
 
 void KafkaClient::wait(Wait wait) {
@@ -273,17 +328,16 @@ std::int64_t KafkaClient::known_end(std::size_t index) const {
   return high;
 }
 
-std::optional<std::pair<std::int64_t, std::int64_t>> KafkaClient::query_range(std::size_t index,
-                                                                              Wait wait) {
-  std::int64_t low = -1;
-  std::int64_t high = -1;
-  const KafkaPartition& at = assigned_[index];
-  if (rd_kafka_query_watermark_offsets(
-          client_, at.topic.c_str(), static_cast<std::int32_t>(at.partition), &low, &high,
-          static_cast<int>(wait.count())) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+// librdkafka 2.0 has a question of its own for this, which heeds no timeout.
+std::optional<std::pair<std::int64_t, std::int64_t>> KafkaClient::query_range(
+    const KafkaPartition& of, Wait wait) {
+  std::vector<KafkaPartition> first = {of};
+  std::vector<KafkaPartition> next = {of};
+  if (!find_offsets(KafkaPartition::kEarliest, first, wait) ||
+      !find_offsets(KafkaPartition::kLatest, next, wait)) {
     return std::nullopt;
   }
-  return std::pair(low, high);
+  return std::pair(first[0].offset, next[0].offset);
 }
 
 void KafkaClient::commit(const std::vector<KafkaPartition>& partitions, bool wait) {
@@ -300,7 +354,7 @@ void KafkaClient::on_error(rd_kafka_s* /*client*/, int code, const char* reason,
 
 void KafkaClient::reached() {
   was_reached_ = true;
-  if (trouble_.empty()) return;
+  if (trouble_.empty() || some_away_) return;
   trouble_.clear();
   if (notice_) notice_("Kafka: connected again");
 }

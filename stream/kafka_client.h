@@ -50,8 +50,8 @@ class KafkaClient {
   std::optional<std::uint32_t> partition_count(const std::string& topic, Wait wait);
   /// The cluster's id; empty if it isn't known.
   std::string cluster(Wait wait);
-  /// Of each partition the first offset at `time` or later, kLatest if there is none; false: no
-  /// broker says so now.
+  /// Of each partition the first offset at `time` or later, kLatest if there is none; where they
+  /// begin at kEarliest, where they end at kLatest. False: not all brokers say so now.
   bool find_offsets(Millis time, std::vector<KafkaPartition>& partitions, Wait wait);
 
   /// Joins the group of the settings; `serve` then hears what is given to this member, and calls
@@ -67,6 +67,11 @@ class KafkaClient {
   void assign(const std::vector<KafkaPartition>& partitions);
   /// Takes what has come of a partition, 100 messages at most, without waiting.
   std::size_t read(std::size_t index, std::vector<KafkaMessage>& to);
+  /// Where each of these partitions ends, as the broker that leads it says; -1: it does not answer.
+  /// As long as one of them does not, what others send does not end the trouble.
+  std::vector<std::int64_t> ask_ends(const std::vector<std::size_t>& indexes, Wait wait);
+  /// Says to whoever hears of troubles.
+  void say(const std::string& text) const;
   /// Waits until something has come.
   void wait(Wait wait);
   /// Serves what librdkafka has to say; to be called often.
@@ -75,17 +80,19 @@ class KafkaClient {
   /// A partition's end as the last answer of its broker told it; -1: none yet.
   std::int64_t known_end(std::size_t index) const;
   /// A partition's first and next offset, asked of its broker.
-  std::optional<std::pair<std::int64_t, std::int64_t>> query_range(std::size_t index, Wait wait);
+  std::optional<std::pair<std::int64_t, std::int64_t>> query_range(const KafkaPartition& of,
+                                                                   Wait wait);
   /// Tells the brokers how far it was read, if they care; `wait`: and waits for their answer.
   void commit(const std::vector<KafkaPartition>& partitions, bool wait = false);
 
-  /// The last trouble with the brokers, if nothing has come since; empty: none.
+  /// The last trouble with the brokers, if none but records and ends have come since; empty: none.
   const std::string& trouble() const { return trouble_; }
 
  private:
   static void on_error(rd_kafka_s* client, int code, const char* reason, void* self);
   void rebalance(int code, const rd_kafka_topic_partition_list_s& partitions);
   void drop_queues();
+  std::vector<int> leaders(const std::string& topic, Wait wait);
   void reached();
   void tell(const std::string& reason);
 
@@ -101,6 +108,7 @@ class KafkaClient {
   bool left_ = true;  ///< the group has given nothing that it has not taken back
   std::string trouble_;
   bool was_reached_ = false;
+  bool some_away_ = false;  ///< a broker that leads a partition did not answer when last asked
   std::optional<std::string> refusal_;  ///< of credentials or certificates
 };
 

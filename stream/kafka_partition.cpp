@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <sstream>
 #include <utility>
 
 #include "stream/error.h"
+#include "stream/kafka_source.h"
 #include "stream/utf8.h"
 
 namespace freshet {
@@ -29,10 +29,8 @@ PartitionReader::PartitionReader(KafkaPartition at, bool labels, const Schema& s
       progress_(progress),
       known_(known),
       heard_(Clock::now()) {
-  std::istringstream header(progress_.header);
-  std::uint64_t tombstones = 0;
-  if (header >> tombstones) tombstones_ = tombstones;
-  if (Millis newest = 0; header >> newest) newest_ = newest;
+  tombstones_ = kafka_tombstones(progress);
+  newest_ = kafka_newest_time(progress);
 }
 
 SourceProgress PartitionReader::progress() const {
@@ -44,17 +42,40 @@ SourceProgress PartitionReader::progress() const {
 
 bool PartitionReader::holds(Clock::time_point now, Millis idle_after) const {
   if (full() || finished_ || at_end_) return false;
-  // Where "latest" is must be known before anything is stored.
-  if (!known_ && at_.offset == KafkaPartition::kLatest) return true;
   return now - heard_ < milliseconds(idle_after);
 }
 
 // A record that is waiting is the earliest it has.
-std::optional<Millis> PartitionReader::reached(Clock::time_point now, Millis idle_after) const {
+std::optional<Millis> PartitionReader::reached(Millis idle_after) const {
   if (full() && !is_bad()) return std::max(newest_, time());
   if (finished_) return std::nullopt;
-  if (!full() && now - heard_ >= milliseconds(idle_after)) return std::nullopt;
+  if (at_end_since_ && at_end_until_ - *at_end_since_ >= milliseconds(idle_after)) {
+    return std::nullopt;
+  }
   return newest_;
+}
+
+bool PartitionReader::is_silent(Clock::time_point now, Clock::duration time) const {
+  return !full() && !finished_ && now - heard_ >= time;
+}
+
+// What was not seen for `idle_after` may have been an outage: the silence begins anew.
+void PartitionReader::ends_at(std::int64_t end, Clock::time_point asked, Millis idle_after) {
+  away_ = end < 0;
+  const bool stands = !away_ && known_ && static_cast<std::uint64_t>(end) <= progress_.offset;
+  if (!stands) return at_end_since_.reset();
+  error_.clear();
+  if (!at_end_since_ || asked - at_end_until_ >= milliseconds(idle_after)) at_end_since_ = asked;
+  at_end_until_ = asked;
+}
+
+std::string PartitionReader::place() const {
+  return fmt::format("topic {}, partition {}", at_.topic, at_.partition);
+}
+
+std::string PartitionReader::trouble() const {
+  if (!error_.empty()) return error_;
+  return away_ ? place() + ": the broker that leads it does not answer" : std::string();
 }
 
 void PartitionReader::fill(KafkaClient& client, std::size_t index, bool until_end) {
@@ -64,10 +85,9 @@ void PartitionReader::fill(KafkaClient& client, std::size_t index, bool until_en
       next_ = 0;
       dry_ = client.read(index, waiting_) == 0;
       if (dry_) return;
-      heard_ = Clock::now();
       if (until_end && !end_) end_ = client.known_end(index);
     }
-    take(std::move(waiting_[next_++]), client, index, until_end);
+    take(std::move(waiting_[next_++]), client, until_end);
   }
 }
 
@@ -91,30 +111,46 @@ void PartitionReader::hand_over(RecordSink& sink, Millis reached) {
   sink.event(event_, origin);
 }
 
-void PartitionReader::take(KafkaMessage message, KafkaClient& client, std::size_t index,
-                           bool until_end) {
+void PartitionReader::take(KafkaMessage message, KafkaClient& client, bool until_end) {
   switch (message.kind()) {
     case KafkaMessage::Kind::record:
       return take_record(std::move(message));
     case KafkaMessage::Kind::end:
+      note_heard();
       at_end_ = true;
+      at_end_since_ = heard_;
+      at_end_until_ = heard_;
       go_on_at(message.offset());
       finished_ = finished_ || until_end;
       return;
     case KafkaMessage::Kind::gone:
-      refuse_gap(client, index);
+      refuse_gap(client);
     case KafkaMessage::Kind::error:
-      if (message.is_final()) {
-        throw Error(ErrorKind::conflict,
-                    fmt::format("Kafka topic {}, partition {}, at offset {}: {}", at_.topic,
-                                at_.partition, progress_.offset, message.text()));
-      }
-      return;
+      return take_error(message, client);
   }
 }
 
-void PartitionReader::take_record(KafkaMessage message) {
+void PartitionReader::note_heard() {
+  heard_ = Clock::now();
+  away_ = false;
+  error_.clear();
+  told_.clear();
   at_end_ = false;
+  at_end_since_.reset();
+}
+
+void PartitionReader::take_error(const KafkaMessage& message, const KafkaClient& client) {
+  const std::string at =
+      known_ ? fmt::format("at offset {}", progress_.offset) : "at its beginning";
+  error_ = fmt::format("{}, {}: {}", place(), at, message.text());
+  if (message.is_final()) throw Error(ErrorKind::conflict, "Kafka " + error_);
+  if (error_ == told_) return;
+  told_ = error_;
+  client.say(error_ + "; trying again");
+}
+
+void PartitionReader::take_record(KafkaMessage message) {
+  note_heard();
   if (known_ && message.offset() < static_cast<std::int64_t>(progress_.offset)) return;
   if (end_ && *end_ >= 0 && message.offset() >= *end_) {
     finished_ = true;
@@ -158,29 +194,30 @@ std::string_view PartitionReader::envelope(const std::string& field) {
   return {};
 }
 
-void PartitionReader::refuse_gap(KafkaClient& client, std::size_t index) const {
-  const std::string place = fmt::format("Kafka topic {}, partition {}", at_.topic, at_.partition);
+void PartitionReader::refuse_gap(KafkaClient& client) const {
   const auto next = known_ ? static_cast<std::int64_t>(progress_.offset) : at_.offset;
-  const auto range = client.query_range(index, kQuery);
+  const auto range = client.query_range(at_, kQuery);
   if (range && next < range->first) {
     throw Error(
         ErrorKind::conflict,
-        fmt::format("{}: offsets {} to {} are gone (retention): {} is to be read next, the first "
-                    "there is {}. Nothing was passed over. To go on without them: freshet events "
-                    "accept-loss {}/{} --to {} --reason … --workspace …",
-                    place, next, range->first - 1, next, range->first, at_.topic, at_.partition,
-                    range->first));
+        fmt::format(
+            "Kafka {}: offsets {} to {} are gone (retention): {} is to be read next, the first "
+            "there is {}. Nothing was passed over. To go on without them: freshet events "
+            "accept-loss {}/{} --to {} --reason … --workspace …",
+            place(), next, range->first - 1, next, range->first, at_.topic, at_.partition,
+            range->first));
   }
   if (range && next > range->second) {
     throw Error(
         ErrorKind::conflict,
-        fmt::format("{}: offset {} is to be read next, but it ends at {}: was the topic made "
+        fmt::format("Kafka {}: offset {} is to be read next, but it ends at {}: was the topic made "
                     "anew? To read it from there: freshet events accept-loss {}/{} --to {} "
                     "--reason … --workspace …",
-                    place, next, range->second, at_.topic, at_.partition, range->first));
+                    place(), next, range->second, at_.topic, at_.partition, range->first));
   }
-  throw Error(ErrorKind::conflict,
-              fmt::format("{}: offset {} is not there; start again to look anew", place, next));
+  throw Error(
+      ErrorKind::conflict,
+      fmt::format("Kafka {}: offset {} is not there; start again to look anew", place(), next));
 }
 
 }  // namespace freshet

@@ -44,11 +44,15 @@ class PartitionReader {
 
   /// Whether its next record is unknown, and may be earlier than the others'.
   bool holds(Clock::time_point now, Millis idle_after) const;
-  /// To which event time it has come, if it counts: nullopt when it is finished, or has been silent
-  /// for `idle_after`; Watermark::kNone before its first record.
-  std::optional<Millis> reached(Clock::time_point now, Millis idle_after) const;
-  /// Silence until now says nothing: nobody could be asked.
-  void forgive(Clock::time_point now) { heard_ = now; }
+  /// To which event time it has come, if it counts: nullopt when it is finished, or has stood at
+  /// its end for `idle_after`, as its broker said; Watermark::kNone before its first record.
+  std::optional<Millis> reached(Millis idle_after) const;
+  /// Whether nothing has come for `time`, and something may.
+  bool is_silent(Clock::time_point now, Clock::duration time) const;
+  /// Its broker was asked at `asked` where it ends; -1: it did not answer.
+  void ends_at(std::int64_t end, Clock::time_point asked, Millis idle_after);
+  /// What keeps it from being read, if anything does.
+  std::string trouble() const;
   /// Reads the next record unless there is one, or none has come. `index` is the client's.
   /// `until_end`: finished where the partition ended when it was first read.
   /// Throws Error{conflict} for offsets that are gone, and what no waiting mends.
@@ -60,11 +64,14 @@ class PartitionReader {
 
  private:
   void go_on_at(std::int64_t offset);
-  void take(KafkaMessage message, KafkaClient& client, std::size_t index, bool until_end);
+  void note_heard();
+  void take_error(const KafkaMessage& message, const KafkaClient& client);
+  void take(KafkaMessage message, KafkaClient& client, bool until_end);
   void take_record(KafkaMessage message);
   std::string decode();
   std::string_view envelope(const std::string& field);
-  [[noreturn]] void refuse_gap(KafkaClient& client, std::size_t index) const;
+  std::string place() const;
+  [[noreturn]] void refuse_gap(KafkaClient& client) const;
 
   const KafkaPartition at_;
   JsonlDecoder decoder_;
@@ -84,7 +91,13 @@ class PartitionReader {
   bool at_end_ = false;
   bool finished_ = false;
   std::optional<std::int64_t> end_;  ///< `until_end`: where it ended at first; -1: unknown
-  Clock::time_point heard_;
+  Clock::time_point heard_;          ///< when a record or its end came
+  /// Since when it is known to stand at its end, and when its broker last said so.
+  std::optional<Clock::time_point> at_end_since_;
+  Clock::time_point at_end_until_;
+  bool away_ = false;                 ///< its broker did not answer when it was last asked
+  std::string error_;                 ///< that came in the place of records
+  std::string told_;                  ///< of those the last that was said
   Millis newest_ = Watermark::kNone;  ///< event time handed over
 };
 

@@ -24,6 +24,9 @@ constexpr milliseconds kFirstAttempt{200};
 constexpr milliseconds kLongestAttempt{1000};
 constexpr std::chrono::seconds kCommitEvery{5};
 constexpr std::chrono::seconds kCountEvery{30};
+constexpr milliseconds kAnswer{500};
+constexpr milliseconds kAskOften{50};
+constexpr milliseconds kAskSeldom{5000};
 
 class KafkaSource final : public Source {
  public:
@@ -38,6 +41,10 @@ class KafkaSource final : public Source {
       throw Error(ErrorKind::invalid,
                   "partitions are merged by event time: expected event.time to name a field "
                   "(\"$timestamp\" with unit \"ms\" is the record's own), found {\"every\": …}");
+    }
+    // From which on Ingest tells times that jump, or what it refuses would be taken for reached.
+    for (const SourceProgress& progress : stored) {
+      newest_ = std::max(newest_, kafka_newest_time(progress));
     }
     open_client();
   }
@@ -82,6 +89,7 @@ class KafkaSource final : public Source {
     }
     for (std::size_t i = 0; i < partitions_.size(); ++i) {
       const PartitionReader& partition = *partitions_[i];
+      if (state.trouble.empty()) state.trouble = partition.trouble();
       const std::int64_t end = client_->known_end(i);
       if (!partition.known() || end < 0) continue;
       const SourceProgress progress = partition.progress();
@@ -103,6 +111,7 @@ class KafkaSource final : public Source {
     if (Clock::now() >= committed_ + kCommitEvery) commit(false);
     if (!reading_.until_end && !grouped() && partitions_grew()) return PollStatus::ready;
     look_again();
+    ask_the_silent();
     bool waited = false;
     while (given < max_records) {
       if (PartitionReader* next = choose()) {
@@ -137,18 +146,32 @@ class KafkaSource final : public Source {
 
   void look_again() {
     now_ = Clock::now();
-    const bool lost = !client_->trouble().empty();
-    for (const auto& partition : partitions_) {
-      partition->look_again();
-      if (lost) partition->forgive(now_);
+    for (const auto& partition : partitions_) partition->look_again();
+  }
+
+  // Silence says that nothing was produced only where a broker that can be reached says so.
+  void ask_the_silent() {
+    if (now_ < next_ask_) return;
+    const milliseconds every =
+        std::clamp(milliseconds(input_.idle_after) / 4, kAskOften, kAskSeldom);
+    std::vector<std::size_t> silent;
+    for (std::size_t i = 0; i < partitions_.size(); ++i) {
+      if (partitions_[i]->is_silent(now_, every)) silent.push_back(i);
     }
+    if (!silent.empty()) {
+      const std::vector<std::int64_t> ends = client_->ask_ends(silent, kAnswer);
+      for (std::size_t i = 0; i < silent.size(); ++i) {
+        partitions_[silent[i]]->ends_at(ends[i], now_, input_.idle_after);
+      }
+    }
+    next_ask_ = Clock::now() + every;
   }
 
   /// The event time that all partitions have come to which count.
   Millis reached() const {
     Millis all = kLatestTime;
     for (const auto& partition : partitions_) {
-      all = std::min(all, partition->reached(now_, input_.idle_after).value_or(all));
+      all = std::min(all, partition->reached(input_.idle_after).value_or(all));
     }
     return all;
   }
@@ -250,8 +273,8 @@ class KafkaSource final : public Source {
     std::vector<KafkaPartition> offsets;
     for (const auto& partition : partitions_) {
       if (const auto next = partition->stored()) {
-        offsets.push_back({partition->at().topic, partition->at().partition,
-                           static_cast<std::int64_t>(*next)});
+        offsets.push_back(
+            {partition->at().topic, partition->at().partition, static_cast<std::int64_t>(*next)});
       }
     }
     if (!offsets.empty()) client_->commit(offsets, wait);
@@ -287,6 +310,7 @@ class KafkaSource final : public Source {
   Clock::time_point next_attempt_;
   Clock::time_point committed_;
   Clock::time_point counted_;
+  Clock::time_point next_ask_;
   milliseconds attempt_{0};
   bool was_connected_ = false;
   bool connected_ = false;
@@ -311,6 +335,13 @@ std::string kafka_progress_name(const std::string& topic, std::uint32_t partitio
 
 std::uint64_t kafka_tombstones(const SourceProgress& progress) {
   return progress.header.empty() ? 0 : std::stoull(progress.header);
+}
+
+Millis kafka_newest_time(const SourceProgress& progress) {
+  const auto space = progress.header.find(' ');
+  const bool is_kafka = progress.name.starts_with("kafka:");
+  return !is_kafka || space == std::string::npos ? Watermark::kNone
+                                                 : std::stoll(progress.header.substr(space));
 }
 
 }  // namespace freshet

@@ -28,8 +28,9 @@ struct KafkaReading {
 /// A partition goes on at `stored` (what the log has; see `kafka_progress_name`), and only the
 /// first time at `KafkaInput::start`: stored together with the records, offsets make each record
 /// come once, whatever dies when. Partitions are merged by event time: of their next records the
-/// earliest, events before labels; one that is at its end, or silent for `idle_after`, holds no
-/// other back. Records without a value (tombstones) are passed over, counted in `header`, beside
+/// earliest, events before labels; one that is at its end, or silent for `idle_after`, is not
+/// waited for. It holds event time back until it has stood at its end for `idle_after`, as its
+/// broker said. Records without a value (tombstones) are passed over, counted in `header`, beside
 /// the newest event time.
 ///
 /// `poll` waits for brokers that can't be reached; it throws Error{not_found} for a topic that is
@@ -48,5 +49,9 @@ std::string kafka_progress_name(const std::string& topic, std::uint32_t partitio
 
 /// Records without a value that a partition's progress has passed over.
 std::uint64_t kafka_tombstones(const SourceProgress& progress);
+
+/// The newest event time that a partition has come to; Watermark::kNone before its first, and of
+/// other sources.
+Millis kafka_newest_time(const SourceProgress& progress);
 
 }  // namespace freshet

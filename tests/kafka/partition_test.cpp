@@ -145,5 +145,78 @@ TEST_F(Partitions, AreCommittedToTheirGroupAsFarAsTheLogTookThem) {
   EXPECT_EQ(other.log().counts().accepted, 10U);
 }
 
+TEST_F(Partitions, GoNoFurtherByARecordThatIsRefused) {
+  produce(0, 0, 10);
+  produce(1, 0, 10);
+  {
+    Reading before(folder_.path("log"), schema_, idle_after(kMinute));
+    ASSERT_TRUE(before.follow([&] { return before.log().counts().accepted == 20; }));
+  }
+  Producer(rd_kafka_mock_cluster_bootstraps(cluster_))
+      .send("t", {{0, numbered(0, 0, kBegin + 80 * 365 * kDay)}});
+  {
+    Reading refusing(folder_.path("log"), schema_, idle_after(kMinute));
+    ASSERT_TRUE(refusing.follow([&] { return refusing.log().counts().dead_letters == 1; }));
+  }
+  Reading reading(folder_.path("log"), schema_, idle_after(kMinute));
+  produce(1, 10, 20);
+  ASSERT_TRUE(reading.follow([&] { return reading.log().counts().accepted == 30; }));
+  EXPECT_EQ(last(reading).reached, (TimeReached{kBegin + 9 * kMinute, kBegin + 19 * kMinute}));
+  produce(0, 10, 20);
+  ASSERT_TRUE(reading.follow([&] { return reading.log().counts().accepted == 40; }));
+  EXPECT_EQ(reading.log().counts().late, 0U);
+}
+
+TEST_F(Partitions, WhoseBrokerIsAwayHoldEventTime) {
+  produce(0, 0, 60);
+  produce(1, 0, 60);
+  rd_kafka_mock_broker_set_down(cluster_, 2);
+  Reading reading(folder_.path("log"), schema_, idle_after(1500));
+  ASSERT_TRUE(reading.follow([&] { return reading.log().counts().accepted == 60; }));
+  produce(0, 60, 61);
+  ASSERT_TRUE(follow_for(reading, std::chrono::milliseconds(4500)));
+  EXPECT_EQ(reading.log().counts().accepted, 61U);
+  EXPECT_EQ(last(reading).reached->all, Watermark::kNone);
+  EXPECT_THAT(reading.state().trouble, Not(IsEmpty()));
+  rd_kafka_mock_broker_set_up(cluster_, 2);
+  ASSERT_TRUE(reading.follow(
+      [&] { return reading.log().counts().accepted + reading.log().counts().late == 121; }));
+  EXPECT_EQ(reading.log().counts().late, 0U);
+  ASSERT_TRUE(reading.follow([&] { return reading.state().trouble.empty(); }));
+  ASSERT_TRUE(reading.follow([&] { return last(reading).kind == RecordKind::time; }));
+}
+
+TEST_F(Partitions, ThatWereSilentHoldEventTimeOnceTheirBrokerGoes) {
+  produce(0, 0, 10);
+  produce(1, 0, 1);
+  Reading reading(folder_.path("log"), schema_, idle_after(1500));
+  ASSERT_TRUE(reading.follow([&] { return reading.log().head() == 12; }));
+  EXPECT_EQ(last(reading).kind, RecordKind::time);
+  rd_kafka_mock_broker_set_down(cluster_, 2);
+  ASSERT_TRUE(follow_for(reading, std::chrono::milliseconds(3000)));
+  EXPECT_THAT(reading.state().trouble, Not(IsEmpty()));
+  produce(0, 10, 20);
+  ASSERT_TRUE(reading.follow([&] { return reading.log().counts().accepted == 21; }));
+  rd_kafka_mock_broker_set_up(cluster_, 2);
+  produce(1, 12, 20);
+  ASSERT_TRUE(reading.follow([&] { return reading.log().counts().accepted == 29; }));
+  EXPECT_EQ(reading.log().counts().late, 0U);
+}
+
+TEST_F(Partitions, SayErrorsThatStandInThePlaceOfRecordsOnce) {
+  produce(0, 0, 10);
+  produce(1, 0, 10);
+  const auto error = RD_KAFKA_RESP_ERR_POLICY_VIOLATION;
+  rd_kafka_mock_push_request_errors(cluster_, 1 /* Fetch */, 4, error, error, error, error);
+  Reading reading(folder_.path("log"), schema_, input());
+  ASSERT_TRUE(reading.follow([&] { return !reading.notices().empty(); }));
+  EXPECT_THAT(reading.state().trouble, HasSubstr("topic t, partition "));
+  ASSERT_TRUE(reading.follow([&] { return reading.log().counts().accepted == 20; }));
+  EXPECT_EQ(reading.state().trouble, "");
+  EXPECT_THAT(reading.notices(), Each(AllOf(HasSubstr("Kafka topic t, partition "),
+                                            HasSubstr("olicy"), HasSubstr("trying again"))));
+  EXPECT_LE(reading.notices().size(), 2U);
+}
+
 }  // namespace
 }  // namespace freshet
