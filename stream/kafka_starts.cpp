@@ -1,8 +1,10 @@
 #include "stream/kafka_starts.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "stream/error.h"
@@ -46,10 +48,8 @@ bool KafkaStarts::find_topic(KafkaClient& client, const Given& given, const std:
   for (const std::uint32_t number : numbers(topic, given, *count)) {
     all.push_back({topic, number, first_offset(topic, number)});
   }
+  check_named(topic, *count);
   if (all.empty()) return true;
-  const bool by_time = input_.start.at == KafkaStart::At::time;
-  std::vector<KafkaPartition> by_times = all;
-  if (by_time && !client.find_offsets(input_.start.time, by_times, wait)) return false;
   std::vector<SourceProgress> progresses;
   for (std::size_t i = 0; i < all.size(); ++i) {
     SourceProgress& progress = progresses.emplace_back();
@@ -60,11 +60,18 @@ bool KafkaStarts::find_topic(KafkaClient& client, const Given& given, const std:
       check_cluster(stored->second, cluster);
       progress = stored->second;
       all[i].offset = static_cast<std::int64_t>(progress.offset);
-    } else if (by_time && !is_known(topic)) {
-      all[i].offset = by_times[i].offset;
     }
   }
+  // All of them, before anything is read and stored: a place in time is another one later.
+  if (input_.start.at == KafkaStart::At::time &&
+      !find_where(input_.start.time, client, wait, all)) {
+    return false;
+  }
   if (given && !pass_what_others_read(client, all, wait)) return false;
+  if (!find_where(KafkaPartition::kLatest, client, wait, all)) return false;
+  for (const KafkaPartition& one : all) {
+    if (begins_as_named(one) && !check_range(client, one, wait)) return false;
+  }
   for (std::size_t i = 0; i < all.size(); ++i) {
     if (all[i].offset >= 0) progresses[i].offset = static_cast<std::uint64_t>(all[i].offset);
     to.push_back({all[i], topic != input_.topic, progresses[i]});
@@ -116,16 +123,73 @@ std::vector<std::uint32_t> KafkaStarts::stored_of(const std::string& topic) cons
   return numbers;
 }
 
-// A partition that came to a topic already read is read from its beginning.
+const std::vector<KafkaOffset>& KafkaStarts::offsets_of(const std::string& topic) const {
+  return topic == input_.topic ? input_.start.offsets : input_.start.label_offsets;
+}
+
+// A partition that came to a topic already read is read from its beginning, unless it is named.
 std::int64_t KafkaStarts::first_offset(const std::string& topic, std::uint32_t number) const {
-  const KafkaStart& start = input_.start;
-  if (is_known(topic)) return KafkaPartition::kEarliest;
-  if (start.at == KafkaStart::At::latest) return KafkaPartition::kLatest;
-  const bool labels = topic != input_.topic;
-  for (const KafkaOffset& offset : labels ? start.label_offsets : start.offsets) {
+  for (const KafkaOffset& offset : offsets_of(topic)) {
     if (offset.name == std::to_string(number)) return static_cast<std::int64_t>(offset.offset);
   }
-  return KafkaPartition::kEarliest;
+  const KafkaStart::At at = input_.start.at;
+  const bool by_time = at == KafkaStart::At::latest || at == KafkaStart::At::time;
+  return by_time && !is_known(topic) ? KafkaPartition::kLatest : KafkaPartition::kEarliest;
+}
+
+bool KafkaStarts::begins_as_named(const KafkaPartition& at) const {
+  return at.offset >= 0 && at.offset == first_offset(at.topic, at.partition) &&
+         !stored_.contains(kafka_progress_name(at.topic, at.partition));
+}
+
+void KafkaStarts::check_named(const std::string& topic, std::uint32_t count) const {
+  const bool labels = topic != input_.topic;
+  std::vector<std::uint32_t> read = labels ? std::vector<std::uint32_t>() : input_.partitions;
+  if (read.empty()) {
+    read.resize(count);
+    std::iota(read.begin(), read.end(), 0U);
+  }
+  for (const KafkaOffset& offset : offsets_of(topic)) {
+    if (std::any_of(read.begin(), read.end(),
+                    [&](std::uint32_t number) { return offset.name == std::to_string(number); })) {
+      continue;
+    }
+    throw Error(ErrorKind::invalid,
+                fmt::format("stream.source.start: {} names partition {}, of Kafka topic {} "
+                            "partitions {} are read: expected offsets of those only",
+                            labels ? "label_offsets" : "offsets", offset.name, topic,
+                            fmt::join(read, ", ")));
+  }
+}
+
+// Before there is progress: once an offset is stored, a mended config changes it no more.
+bool KafkaStarts::check_range(KafkaClient& client, const KafkaPartition& at,
+                              KafkaClient::Wait wait) const {
+  const auto range = client.query_range(at, wait);
+  if (!range) return false;
+  if (at.offset >= range->first && at.offset <= range->second) return true;
+  throw Error(ErrorKind::invalid,
+              fmt::format("Kafka topic {}, partition {}: stream.source.start names offset {}, "
+                          "expected one from {}, where it begins, to {}, where it ends",
+                          at.topic, at.partition, at.offset, range->first, range->second));
+}
+
+/// Puts what begins at this time in the place of kLatest; false: not all brokers say so now.
+bool KafkaStarts::find_where(Millis time, KafkaClient& client, KafkaClient::Wait wait,
+                             std::vector<KafkaPartition>& all) {
+  std::vector<KafkaPartition> open;
+  for (const KafkaPartition& one : all) {
+    if (one.offset == KafkaPartition::kLatest) open.push_back(one);
+  }
+  if (open.empty()) return true;
+  if (!client.find_offsets(time, open, wait)) return false;
+  auto found = open.begin();
+  bool all_found = true;
+  for (KafkaPartition& one : all) {
+    if (one.offset == KafkaPartition::kLatest) one.offset = (found++)->offset;
+    all_found = all_found && one.offset != KafkaPartition::kLatest;
+  }
+  return all_found || time != KafkaPartition::kLatest;
 }
 
 void KafkaStarts::check_cluster(const SourceProgress& stored, const std::string& cluster) const {

@@ -45,7 +45,13 @@ class KafkaStarts {
                                      std::uint32_t count) const;
   std::vector<std::uint32_t> stored_of(const std::string& topic) const;
   bool is_known(const std::string& topic) const { return !stored_of(topic).empty(); }
+  const std::vector<KafkaOffset>& offsets_of(const std::string& topic) const;
   std::int64_t first_offset(const std::string& topic, std::uint32_t number) const;
+  bool begins_as_named(const KafkaPartition& at) const;
+  void check_named(const std::string& topic, std::uint32_t count) const;
+  bool check_range(KafkaClient& client, const KafkaPartition& at, KafkaClient::Wait wait) const;
+  static bool find_where(Millis time, KafkaClient& client, KafkaClient::Wait wait,
+                         std::vector<KafkaPartition>& all);
   void check_cluster(const SourceProgress& stored, const std::string& cluster) const;
   bool pass_what_others_read(KafkaClient& client, std::vector<KafkaPartition>& all,
                              KafkaClient::Wait wait) const;

@@ -169,8 +169,9 @@ TEST_F(Kafka, OffsetsThatAreNotThereAndPartitionsThatAreGoneAreNamed) {
   beyond.start.at = KafkaStart::At::offsets;
   beyond.start.offsets = {{"0", 999}};
   Reading reading(folder_.path("a"), schema_, beyond);
-  EXPECT_THAT(refusal(reading), AllOf(HasSubstr(topic_ + ", partition 0: offset 999 is to be read"),
-                                      HasSubstr("it ends at 10")));
+  EXPECT_THAT(refusal(reading),
+              AllOf(HasSubstr(topic_ + ", partition 0: stream.source.start names"),
+                    HasSubstr("offset 999"), HasSubstr("to 10, where it ends")));
   Reading all(folder_.path("b"), schema_, input());
   all.drain();
   make_topic_anew();

@@ -218,5 +218,68 @@ TEST_F(Partitions, SayErrorsThatStandInThePlaceOfRecordsOnce) {
   EXPECT_LE(reading.notices().size(), 2U);
 }
 
+TEST_F(Partitions, ThatAreAddedByNameBeginAtTheOffsetTheyAreGiven) {
+  schema_.out_of_orderness = kDay;
+  produce(0, 0, 60);
+  produce(1, 0, 60);
+  Reading reading(folder_.path("log"), schema_, from_offsets({{"0", 0}}));
+  reading.input().partitions = {0};
+  reading.drain();
+  reading.input().partitions = {0, 1};
+  reading.input().start.offsets = {{"0", 3}, {"1", 50}};
+  reading.drain();
+  const auto numbers = numbers_in(reading.log(), schema_, 2);
+  EXPECT_EQ(numbers[0], counting(60));
+  ASSERT_THAT(numbers[1], testing::SizeIs(10));
+  EXPECT_EQ(numbers[1].front(), 50);
+}
+
+TEST_F(Partitions, BeginAtTheLatestAllOfThemOrNone) {
+  produce(0, 0, 10);
+  produce(1, 0, 10);
+  KafkaInput latest = input();
+  latest.start.at = KafkaStart::At::latest;
+  rd_kafka_mock_broker_set_down(cluster_, 2);
+  {
+    Reading killed(folder_.path("log"), schema_, latest);
+    ASSERT_TRUE(follow_for(killed, std::chrono::milliseconds(1500)));
+    EXPECT_THAT(killed.log().all_progress(), IsEmpty());
+  }
+  rd_kafka_mock_broker_set_up(cluster_, 2);
+  Reading reading(folder_.path("log"), schema_, latest);
+  ASSERT_TRUE(reading.follow([&] { return !reading.log().all_progress().empty(); }));
+  EXPECT_THAT(reading.log().all_progress(), testing::SizeIs(2));
+  produce(0, 10, 15);
+  produce(1, 10, 15);
+  ASSERT_TRUE(reading.follow([&] { return reading.log().counts().accepted >= 10; }));
+  const std::vector<int> added = {10, 11, 12, 13, 14};
+  EXPECT_THAT(numbers_in(reading.log(), schema_, 2), ElementsAre(added, added));
+}
+
+TEST_F(Partitions, OffsetsThatCannotBeAreRefusedBeforeAnythingIsStored) {
+  produce(0, 0, 10);
+  Reading reading(folder_.path("log"), schema_, from_offsets({{"0", 9'999'999}}));
+  EXPECT_THAT(refusal(reading),
+              AllOf(HasSubstr("topic t, partition 0: stream.source.start names offset 9999999"),
+                    HasSubstr("from 0, where it begins, to 10, where it ends")));
+  reading.input() = from_offsets({{"7", 5}});
+  EXPECT_THAT(refusal(reading),
+              HasSubstr("stream.source.start: offsets names partition 7, of Kafka topic t "
+                        "partitions 0, 1 are read"));
+  reading.input() = from_offsets({{"1", 0}});
+  reading.input().partitions = {0};
+  EXPECT_THAT(refusal(reading), HasSubstr("offsets names partition 1"));
+  rd_kafka_mock_topic_create(cluster_, "labels", 1, 1);
+  reading.input() = from_offsets({{"0", 0}});
+  reading.input().label_topic = "labels";
+  reading.input().start.label_offsets = {{"3", 0}};
+  EXPECT_THAT(refusal(reading),
+              HasSubstr("label_offsets names partition 3, of Kafka topic labels"));
+  EXPECT_THAT(reading.log().all_progress(), IsEmpty());
+  reading.input() = from_offsets({{"0", 4}});
+  reading.drain();
+  EXPECT_EQ(reading.log().counts().accepted, 6U);
+}
+
 }  // namespace
 }  // namespace freshet
