@@ -264,6 +264,17 @@ TEST_F(EventLogTest, KeepsIdsUntilAllOfAStretchAreTooOld) {
   EXPECT_EQ(log->verify().size(), 1U) << "it would be forgotten too early";
 }
 
+TEST_F(EventLogTest, KeepsTheNewestHundredThousandLettersAndCountsAll) {
+  const auto log = open();
+  LogBatch batch;
+  batch.dead_letters.assign(100'005, {"a.jsonl", 1, "x", "no event", 0});
+  log->append(batch);
+  EXPECT_EQ(log->dead_letters(200'000).size(), 100'000U);
+  EXPECT_EQ(log->dead_letters(1).front().number, 100'005U);
+  EXPECT_EQ(log->counts().dead_letters, 100'005U);
+  EXPECT_EQ(log->verify().size(), 0U);
+}
+
 TEST_F(EventLogTest, RefusesWhatIsNoLogOfItsOwn) {
   error_of(ErrorKind::not_found, [&] { EventLog::open_reader(path()); });
   append(*open(), 1);
