@@ -45,16 +45,6 @@ class Kafka : public testing::Test {
     return input;
   }
 
-  /// The error that reading to the ends gives.
-  static std::string refusal(Reading& reading) {
-    try {
-      reading.drain();
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "none";
-  }
-
   /// Deletes the topic, and makes it again with one partition.
   void make_topic_anew() const {
     broker_->delete_topic(topic_);

@@ -169,15 +169,15 @@ TEST_F(Kafka, OffsetsThatAreNotThereAndPartitionsThatAreGoneAreNamed) {
   beyond.start.at = KafkaStart::At::offsets;
   beyond.start.offsets = {{"0", 999}};
   Reading reading(folder_.path("a"), schema_, beyond);
-  EXPECT_THAT(refusal(reading),
+  EXPECT_THAT(reading.refusal(),
               AllOf(HasSubstr(topic_ + ", partition 0: stream.source.start names"),
                     HasSubstr("offset 999"), HasSubstr("to 10, where it ends")));
   Reading all(folder_.path("b"), schema_, input());
   all.drain();
   make_topic_anew();
   produce(0, 0, 1);
-  EXPECT_THAT(refusal(all), AllOf(HasSubstr("Kafka topic " + topic_),
-                                  HasSubstr("it has 1 partitions, partition 2 was read before")));
+  EXPECT_THAT(all.refusal(), AllOf(HasSubstr("Kafka topic " + topic_),
+                                   HasSubstr("it has 1 partitions, partition 2 was read before")));
 }
 
 TEST_F(Kafka, KeyHeadersAndTimestampAreFields) {
@@ -270,10 +270,10 @@ TEST_F(Kafka, TheFirstStartIsAsTheConfigSaysAndLaterOnesWhereItStopped) {
 
 TEST_F(Kafka, UnknownTopicsAndPartitionsAreNamed) {
   Reading reading(folder_.path("log"), schema_, input());
-  EXPECT_THAT(refusal(reading), AllOf(HasSubstr(topic_), HasSubstr("there is none")));
+  EXPECT_THAT(reading.refusal(), AllOf(HasSubstr(topic_), HasSubstr("there is none")));
   broker_->create_topic(topic_, 2);
   reading.input().partitions = {0, 7};
-  EXPECT_THAT(refusal(reading),
+  EXPECT_THAT(reading.refusal(),
               AllOf(HasSubstr("partitions 0 to 1"), HasSubstr("stream.source names 7")));
 }
 
@@ -296,8 +296,8 @@ TEST_F(Kafka, ATopicMadeAnewIsNotTakenForTheOldOne) {
   reading.drain();
   make_topic_anew();
   produce(0, 0, 3);
-  EXPECT_THAT(refusal(reading), AllOf(HasSubstr("offset 10 is to be read next, but it ends at 3"),
-                                      HasSubstr("made anew")));
+  EXPECT_THAT(reading.refusal(), AllOf(HasSubstr("offset 10 is to be read next, but it ends at 3"),
+                                       HasSubstr("made anew")));
   EXPECT_EQ(reading.log().head(), 10U);
 }
 
@@ -307,7 +307,7 @@ TEST_F(Kafka, CredentialsAndCertificatesThatAreRefusedAreNamedWithTheBroker) {
   using From = KafkaSetting::From;
   const auto head = [&](const std::string& name, KafkaInput from) {
     Reading reading(folder_.path(name), schema_, from);
-    const std::string why = refusal(reading);
+    const std::string why = reading.refusal();
     return why == "none" ? std::to_string(reading.log().head()) : why;
   };
   KafkaInput sasl = input();

@@ -2,8 +2,6 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <librdkafka/rdkafka.h>
-#include <librdkafka/rdkafka_mock.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,6 +10,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "kafka/mock_cluster.h"
 #include "kafka/reading.h"
 #include "scenario/service.h"
 #include "stream/kafka_client.h"
@@ -58,21 +57,10 @@ TEST(KafkaSink, ARecordThatFitsNoQueueIsAFailure) {
   EXPECT_THAT(sink.failure(), AllOf(HasSubstr("record k"), HasSubstr("Queue full")));
 }
 
-class MockSink : public testing::Test {
+class MockSink : public MockCluster {
  protected:
-  MockSink() {
-    rd_kafka_conf_t* conf = rd_kafka_conf_new();
-    rd_kafka_conf_set(conf, "log_level", "0", nullptr, 0);
-    host_ = rd_kafka_new(RD_KAFKA_PRODUCER, conf, nullptr, 0);
-    cluster_ = rd_kafka_mock_cluster_new(host_, 1);
-    rd_kafka_mock_topic_create(cluster_, "d", 1, 1);
-  }
-  ~MockSink() override {
-    rd_kafka_mock_cluster_destroy(cluster_);
-    rd_kafka_destroy(host_);
-  }
+  MockSink() : MockCluster(1, "d", 1) {}
 
-  std::string address() const { return rd_kafka_mock_cluster_bootstraps(cluster_); }
   void refuse_next() const {
     rd_kafka_mock_push_request_errors(cluster_, 0 /* Produce */, 1,
                                       RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
@@ -99,8 +87,6 @@ class MockSink : public testing::Test {
     return keys;
   }
 
-  rd_kafka_t* host_ = nullptr;
-  rd_kafka_mock_cluster_t* cluster_ = nullptr;
   ScratchFolder folder_;
 };
 

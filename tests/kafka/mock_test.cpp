@@ -2,8 +2,6 @@
 #include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <librdkafka/rdkafka.h>
-#include <librdkafka/rdkafka_mock.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -11,6 +9,7 @@
 #include <thread>
 
 #include "kafka/broker.h"
+#include "kafka/mock_cluster.h"
 #include "kafka/reading.h"
 #include "scenario/program.h"
 #include "stream/error.h"
@@ -25,28 +24,10 @@ using ::testing::HasSubstr;
 
 constexpr Millis kBegin = 1'700'000'000'000;
 
-class MockKafka : public testing::Test {
+class MockKafka : public MockCluster {
  protected:
-  MockKafka() {
-    rd_kafka_conf_t* conf = rd_kafka_conf_new();
-    rd_kafka_conf_set(conf, "log_level", "0", nullptr, 0);
-    host_ = rd_kafka_new(RD_KAFKA_PRODUCER, conf, nullptr, 0);
-    cluster_ = rd_kafka_mock_cluster_new(host_, 1);
-    rd_kafka_mock_topic_create(cluster_, "t", 2, 1);
-  }
-  ~MockKafka() override {
-    rd_kafka_mock_cluster_destroy(cluster_);
-    rd_kafka_destroy(host_);
-  }
+  MockKafka() : MockCluster(1, "t", 2) {}
 
-  std::string address() const { return rd_kafka_mock_cluster_bootstraps(cluster_); }
-  KafkaInput input() const {
-    KafkaInput input;
-    input.bootstrap = address();
-    input.topic = "t";
-    input.settings = {{"reconnect.backoff.max.ms", "100", KafkaSetting::From::config}};
-    return input;
-  }
   void produce(int begin, int end) const {
     std::vector<Produced> records;
     for (int n = begin; n < end; ++n) {
@@ -57,8 +38,6 @@ class MockKafka : public testing::Test {
     Producer(address()).send("t", records);
   }
 
-  rd_kafka_t* host_ = nullptr;
-  rd_kafka_mock_cluster_t* cluster_ = nullptr;
   ScratchFolder folder_;
   const Schema schema_ = numbered_schema();
 };

@@ -2,14 +2,13 @@
 // brokers: two, each leading one of the topic's two partitions.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <librdkafka/rdkafka.h>
-#include <librdkafka/rdkafka_mock.h>
 
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
 
 #include "kafka/broker.h"
+#include "kafka/mock_cluster.h"
 #include "kafka/reading.h"
 #include "scenario/program.h"
 #include "stream/error.h"
@@ -28,30 +27,14 @@ using ::testing::Not;
 
 constexpr Millis kBegin = 1'700'000'000'000;
 
-class Partitions : public testing::Test {
+class Partitions : public MockCluster {
  protected:
-  Partitions() {
-    rd_kafka_conf_t* conf = rd_kafka_conf_new();
-    rd_kafka_conf_set(conf, "log_level", "0", nullptr, 0);
-    host_ = rd_kafka_new(RD_KAFKA_PRODUCER, conf, nullptr, 0);
-    cluster_ = rd_kafka_mock_cluster_new(host_, 2);
-    rd_kafka_mock_topic_create(cluster_, "t", 2, 1);
+  Partitions() : MockCluster(2, "t", 2) {
     rd_kafka_mock_partition_set_leader(cluster_, "t", 0, 1);
     rd_kafka_mock_partition_set_leader(cluster_, "t", 1, 2);
     schema_.out_of_orderness = 0;
   }
-  ~Partitions() override {
-    rd_kafka_mock_cluster_destroy(cluster_);
-    rd_kafka_destroy(host_);
-  }
 
-  KafkaInput input() const {
-    KafkaInput input;
-    input.bootstrap = rd_kafka_mock_cluster_bootstraps(cluster_);
-    input.topic = "t";
-    input.settings = {{"reconnect.backoff.max.ms", "100", KafkaSetting::From::config}};
-    return input;
-  }
   KafkaInput member() const {
     KafkaInput it = input();
     it.group = "g";
@@ -76,19 +59,11 @@ class Partitions : public testing::Test {
     for (int n = begin; n < end; ++n) {
       records.push_back({part, numbered(part, n, kBegin + n * kMinute)});
     }
-    Producer(rd_kafka_mock_cluster_bootstraps(cluster_)).send("t", records);
+    Producer(address()).send("t", records);
   }
   static bool follow_for(Reading& reading, std::chrono::milliseconds time) {
     const auto end = std::chrono::steady_clock::now() + time;
     return reading.follow([&] { return std::chrono::steady_clock::now() > end; });
-  }
-  static std::string refusal(Reading& reading) {
-    try {
-      reading.drain();
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "none";
   }
   Event last(Reading& reading) const {
     EventLog& log = reading.log();
@@ -108,8 +83,6 @@ class Partitions : public testing::Test {
     return largest;
   }
 
-  rd_kafka_t* host_ = nullptr;
-  rd_kafka_mock_cluster_t* cluster_ = nullptr;
   ScratchFolder folder_;
   Schema schema_ = numbered_schema();
 };
@@ -152,8 +125,7 @@ TEST_F(Partitions, GoNoFurtherByARecordThatIsRefused) {
     Reading before(folder_.path("log"), schema_, idle_after(kMinute));
     ASSERT_TRUE(before.follow([&] { return before.log().counts().accepted == 20; }));
   }
-  Producer(rd_kafka_mock_cluster_bootstraps(cluster_))
-      .send("t", {{0, numbered(0, 0, kBegin + 80 * 365 * kDay)}});
+  Producer(address()).send("t", {{0, numbered(0, 0, kBegin + 80 * 365 * kDay)}});
   {
     Reading refusing(folder_.path("log"), schema_, idle_after(kMinute));
     ASSERT_TRUE(refusing.follow([&] { return refusing.log().counts().dead_letters == 1; }));
@@ -259,21 +231,21 @@ TEST_F(Partitions, BeginAtTheLatestAllOfThemOrNone) {
 TEST_F(Partitions, OffsetsThatCannotBeAreRefusedBeforeAnythingIsStored) {
   produce(0, 0, 10);
   Reading reading(folder_.path("log"), schema_, from_offsets({{"0", 9'999'999}}));
-  EXPECT_THAT(refusal(reading),
+  EXPECT_THAT(reading.refusal(),
               AllOf(HasSubstr("topic t, partition 0: stream.source.start names offset 9999999"),
                     HasSubstr("from 0, where it begins, to 10, where it ends")));
   reading.input() = from_offsets({{"7", 5}});
-  EXPECT_THAT(refusal(reading),
+  EXPECT_THAT(reading.refusal(),
               HasSubstr("stream.source.start: offsets names partition 7, of Kafka topic t "
                         "partitions 0, 1 are read"));
   reading.input() = from_offsets({{"1", 0}});
   reading.input().partitions = {0};
-  EXPECT_THAT(refusal(reading), HasSubstr("offsets names partition 1"));
+  EXPECT_THAT(reading.refusal(), HasSubstr("offsets names partition 1"));
   rd_kafka_mock_topic_create(cluster_, "labels", 1, 1);
   reading.input() = from_offsets({{"0", 0}});
   reading.input().label_topic = "labels";
   reading.input().start.label_offsets = {{"3", 0}};
-  EXPECT_THAT(refusal(reading),
+  EXPECT_THAT(reading.refusal(),
               HasSubstr("label_offsets names partition 3, of Kafka topic labels"));
   EXPECT_THAT(reading.log().all_progress(), IsEmpty());
   reading.input() = from_offsets({{"0", 4}});

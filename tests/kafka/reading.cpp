@@ -6,6 +6,7 @@
 #include <numeric>
 #include <utility>
 
+#include "stream/error.h"
 #include "stream/ingest.h"
 #include "stream/row_store.h"
 
@@ -51,6 +52,15 @@ void Reading::drain(std::size_t chunk) {
 bool Reading::step() {
   if (!source_) source_ = open(false);
   return ingest_->pump(*source_, 1000) != PollStatus::ended;
+}
+
+std::string Reading::refusal() {
+  try {
+    drain();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "none";
 }
 
 bool Reading::follow(const std::function<bool()>& done) {

@@ -26,6 +26,8 @@ class Reading {
 
   /// Reads to the partitions' ends with a source of its own, as `run` does.
   void drain(std::size_t chunk = 100);
+  /// The error that this gives; "none" if there is none.
+  std::string refusal();
   /// Reads for ever with one source, as `serve` does, until `done`; false after a minute.
   bool follow(const std::function<bool()>& done);
 
