@@ -13,14 +13,15 @@ constexpr std::size_t kLookedFor = 8;  // more are not worth it: each reads all 
 }  // namespace
 
 KnownIds::KnownIds(const EventLog& log, Millis horizon) : log_(log), horizon_(horizon) {
-  if (log_.seen_ids() == 0) return;
-  loading_ = std::async(std::launch::async, [this] { load(); });
+  const std::uint64_t count = log_.seen_ids();
+  if (count == 0) return;
+  loading_ = std::async(std::launch::async, [this, count] { load(count); });
 }
 
 KnownIds::~KnownIds() { stop_ = true; }  // then loading_ is waited for
 
-void KnownIds::load() {
-  stored_.reserve(log_.seen_ids());
+void KnownIds::load(std::uint64_t count) {
+  stored_.reserve(count);
   auto stretch = log_.seen_before(EventLog::kNewest);
   for (; stretch && !stop_; stretch = log_.seen_before(stretch->end)) {
     stored_.remember(stretch->ids, horizon_);

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <future>
 
 #include "stream/event_log.h"
@@ -28,7 +29,7 @@ class KnownIds {
   void remember(const IdHash& id, Millis time, Millis horizon);
 
  private:
-  void load();
+  void load(std::uint64_t count);
   bool is_stored(const IdHash& id, Millis horizon) const;
 
   const EventLog& log_;
