@@ -23,6 +23,9 @@ constexpr std::array kFixed = std::to_array<Setting>({{"enable.idempotence", "tr
                                                       {"message.timeout.ms", "0"},
                                                       {"delivery.report.only.error", "false"}});
 
+// How long after the end of a client its reason is waited for.
+constexpr std::chrono::seconds kReasonWait{5};
+
 }  // namespace
 
 void Acknowledged::hear(std::uint64_t number) {
@@ -65,7 +68,7 @@ KafkaSink::~KafkaSink() {
 }
 
 bool KafkaSink::offer(const KafkaRecord& record) {
-  if (!failure_.empty() || full()) return false;
+  if (!failure_.empty() || !fatal_.empty() || full()) return false;
   rd_kafka_headers_t* headers = rd_kafka_headers_new(record.headers.size());
   for (const auto& [name, value] : record.headers) {
     rd_kafka_header_add(headers, name.c_str(), -1, value.data(),
@@ -84,6 +87,7 @@ bool KafkaSink::offer(const KafkaRecord& record) {
     return true;
   }
   rd_kafka_headers_destroy(headers);
+  if (error == RD_KAFKA_RESP_ERR__FATAL) return false;  // heard of next: why
   // Alone it would be too large for the queue at any time.
   if (error == RD_KAFKA_RESP_ERR__QUEUE_FULL && on_their_way_ > 0) {
     full_ = true;
@@ -95,9 +99,11 @@ bool KafkaSink::offer(const KafkaRecord& record) {
 }
 
 void KafkaSink::serve(std::chrono::milliseconds wait) {
-  const std::string ended = fatal_;
   rd_kafka_poll(client_, static_cast<int>(wait.count()));
-  if (failure_.empty()) failure_ = ended;
+  if (fatal_.empty() || !failure_.empty()) return;
+  if (on_their_way_ == 0 || std::chrono::steady_clock::now() > fatal_at_ + kReasonWait) {
+    failure_ = fatal_;
+  }
 }
 
 std::uint64_t KafkaSink::delivered(const std::string& topic) const {
@@ -118,7 +124,8 @@ void KafkaSink::heard(const rd_kafka_message_s& message) {
     delivered_[topic].hear(std::bit_cast<std::uintptr_t>(message._private));
     if (!trouble_.empty() && notice_) notice_("Kafka sink: connected again");
     trouble_.clear();
-  } else if (failure_.empty()) {
+  } else if (failure_.empty() && message.err != RD_KAFKA_RESP_ERR__PURGE_QUEUE) {
+    // What was purged stood behind the record that ended the client, and may be heard of before it.
     failure_ = fmt::format("topic {}, record {}: {}", topic,
                            std::string_view(static_cast<const char*>(message.key), message.key_len),
                            message.err == RD_KAFKA_RESP_ERR__FATAL && !fatal_.empty()
@@ -132,7 +139,8 @@ void KafkaSink::on_error(rd_kafka_s* client, int code, const char* reason, void*
   if (code == RD_KAFKA_RESP_ERR__FATAL) {
     std::array<char, 512> why{};
     rd_kafka_fatal_error(client, why.data(), why.size());
-    sink.fatal_ = sink.secrets_.hide(why.data());  // which record it was is heard next
+    sink.fatal_ = sink.secrets_.hide(why.data());
+    sink.fatal_at_ = std::chrono::steady_clock::now();
     return;
   }
   // The one that follows says only that no broker is left.

@@ -81,7 +81,8 @@ class KafkaSink {
   std::size_t on_their_way_ = 0;
   bool full_ = false;  ///< librdkafka's queue, which may be shorter
   std::map<std::string, Acknowledged> delivered_;
-  std::string fatal_;  ///< what has ended the client, until it is heard of which record
+  std::string fatal_;  ///< what has ended the client; which record it was may be heard next
+  std::chrono::steady_clock::time_point fatal_at_;
   std::string failure_;
   std::string trouble_;
 };
