@@ -347,7 +347,8 @@ void KafkaClient::commit(const std::vector<KafkaPartition>& partitions, bool wai
 void KafkaClient::on_error(rd_kafka_s* /*client*/, int code, const char* reason, void* self) {
   auto& client = *static_cast<KafkaClient*>(self);
   const auto error = static_cast<rd_kafka_resp_err_t>(code);
-  if (refuses(error) && !client.was_reached_) client.refusal_ = client.secrets_.hide(reason);
+  if (refuses(error) && !client.was_reached_)
+    client.refusal_ = kafka_reason(client.secrets_, reason);
   // The one that follows says only that no broker is left.
   if (error != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || client.trouble_.empty()) client.tell(reason);
 }
@@ -361,7 +362,7 @@ void KafkaClient::reached() {
 
 void KafkaClient::tell(const std::string& reason) {
   const bool news = trouble_.empty();
-  trouble_ = secrets_.hide(reason);
+  trouble_ = kafka_reason(secrets_, reason);
   if (news && notice_) notice_(fmt::format("Kafka: {}; trying again", trouble_));
 }
 

@@ -116,6 +116,19 @@ std::string KafkaSecrets::hide(std::string_view text) const {
   return shown;
 }
 
+// https://github.com/confluentinc/librdkafka/pull/4895
+std::string kafka_reason(const KafkaSecrets& secrets, std::string_view said) {
+  constexpr int kLogsIn = 0x020601ff;
+  std::string shown = secrets.hide(said);
+  if (rd_kafka_version() < kLogsIn && said.find("mechanism SCRAM") != std::string_view::npos) {
+    shown += fmt::format(
+        "; or the broker is an Apache Kafka 4, where librdkafka logs in by SCRAM from 2.6.1 on: "
+        "this one is {}",
+        rd_kafka_version_str());
+  }
+  return shown;
+}
+
 KafkaConf::KafkaConf(std::string place, const std::string& bootstrap)
     : place_(std::move(place)), conf_(rd_kafka_conf_new()) {
   rd_kafka_conf_set_log_cb(conf_, no_log);

@@ -26,6 +26,10 @@ class KafkaSecrets {
   std::vector<std::string> values_;
 };
 
+/// What librdkafka says of a broker, as it is shown: without secrets, and with what an old one does
+/// not know of itself.
+std::string kafka_reason(const KafkaSecrets& secrets, std::string_view said);
+
 /// Settings of a client of librdkafka, as they are gathered. `place`: where they stand in the
 /// config, for messages.
 ///

@@ -146,7 +146,7 @@ void KafkaSink::on_error(rd_kafka_s* client, int code, const char* reason, void*
   // The one that follows says only that no broker is left.
   if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN && !sink.trouble_.empty()) return;
   const bool news = sink.trouble_.empty();
-  sink.trouble_ = sink.secrets_.hide(reason);
+  sink.trouble_ = kafka_reason(sink.secrets_, reason);
   if (news && sink.notice_) {
     sink.notice_(fmt::format("Kafka sink: {}; trying again", sink.trouble_));
   }

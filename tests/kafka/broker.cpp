@@ -110,23 +110,30 @@ std::string one_line(const std::string& file) {
 }
 
 std::string server_properties(int port, int controller_port, int sasl_port, int tls_port,
-                              const std::string& folder) {
+                              int mutual_port, const std::string& folder) {
   return fmt::format(R"(process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{1}
 listeners=PLAINTEXT://127.0.0.1:{0},CONTROLLER://127.0.0.1:{1},\
-  SASL://127.0.0.1:{3},TLS://127.0.0.1:{4}
-advertised.listeners=PLAINTEXT://127.0.0.1:{0},SASL://127.0.0.1:{3},TLS://127.0.0.1:{4}
+  SASL://127.0.0.1:{3},TLS://127.0.0.1:{4},MUTUAL://127.0.0.1:{7}
+advertised.listeners=PLAINTEXT://127.0.0.1:{0},SASL://127.0.0.1:{3},TLS://127.0.0.1:{4},\
+  MUTUAL://127.0.0.1:{7}
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL:SASL_PLAINTEXT,TLS:SSL
-sasl.enabled.mechanisms=PLAIN
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL:SASL_PLAINTEXT,\
+  TLS:SSL,MUTUAL:SSL
+sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256
 listener.name.sasl.plain.sasl.jaas.config=\
   org.apache.kafka.common.security.plain.PlainLoginModule required \
   user_freshet="right";
+listener.name.sasl.scram-sha-256.sasl.jaas.config=\
+  org.apache.kafka.common.security.scram.ScramLoginModule required;
 ssl.keystore.type=PEM
 ssl.keystore.certificate.chain={5}
 ssl.keystore.key={6}
+listener.name.mutual.ssl.client.auth=required
+ssl.truststore.type=PEM
+ssl.truststore.certificates={5}
 log.dirs={2}/data
 offsets.topic.replication.factor=1
 offsets.topic.num.partitions=1
@@ -140,29 +147,32 @@ auto.create.topics.enable=false
 message.max.bytes=4000000
 )",
                      port, controller_port, folder, sasl_port, tls_port,
-                     one_line(folder + "/certificate.pem"), one_line(folder + "/key.pem"));
+                     one_line(folder + "/certificate.pem"), one_line(folder + "/key.pem"),
+                     mutual_port);
 }
 
 }  // namespace
 
 Broker::Broker(const std::string& version)
-    : jars_(fmt::format("{}/jars-{}", FRESHET_KAFKA_FOLDER, version)),
+    : version_(version),
+      jars_(fmt::format("{}/jars-{}", FRESHET_KAFKA_FOLDER, version)),
       port_(free_port()),
       controller_port_(free_port()),
       sasl_port_(free_port()),
-      tls_port_(free_port()) {
+      tls_port_(free_port()),
+      mutual_port_(free_port()) {
   if (std::system("command -v java >/dev/null") != 0) fail("there is no java");
   if (std::system(fmt::format("{}/jars.sh {} {}", FRESHET_KAFKA_SOURCE, version, jars_).c_str())) {
     fail("its jars can't be had");
   }
   std::string pattern = (fs::temp_directory_path() / "freshet-kafka-XXXXXX").string();
   folder_ = ::mkdtemp(pattern.data());
-  write_certificate(certificate(), folder_ + "/key.pem", "IP:127.0.0.1");
+  write_certificate(certificate(), key(), "IP:127.0.0.1");
   std::ofstream(folder_ + "/server.properties")
-      << server_properties(port_, controller_port_, sasl_port_, tls_port_, folder_);
+      << server_properties(port_, controller_port_, sasl_port_, tls_port_, mutual_port_, folder_);
   const std::string format = fmt::format(
       "java -cp '{}/*' kafka.tools.StorageTool format -t {} -c {}/server.properties "
-      ">{}/format.log 2>&1",
+      "--add-scram 'SCRAM-SHA-256=[name=freshet,password=right]' >{}/format.log 2>&1",
       jars_, kClusterId, folder_, folder_);
   if (std::system(format.c_str()) != 0) fail("its storage can't be formatted");
   admin_ = new_client(address(), "");
@@ -183,6 +193,7 @@ std::string Broker::address() const { return fmt::format("127.0.0.1:{}", port_);
 
 std::string Broker::sasl_address() const { return fmt::format("127.0.0.1:{}", sasl_port_); }
 std::string Broker::tls_address() const { return fmt::format("127.0.0.1:{}", tls_port_); }
+std::string Broker::mutual_address() const { return fmt::format("127.0.0.1:{}", mutual_port_); }
 
 void Broker::launch() {
   const std::string jars = jars_ + "/*";

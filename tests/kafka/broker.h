@@ -18,11 +18,15 @@ class Broker {
   Broker(const Broker&) = delete;
   Broker& operator=(const Broker&) = delete;
 
+  const std::string& version() const { return version_; }
   std::string address() const;
-  /// Listeners for user "freshet" with password "right", and for TLS by `certificate()`.
+  /// Listeners for user "freshet" with password "right" (PLAIN, SCRAM-SHA-256), for TLS by
+  /// `certificate()`, and for clients that show a certificate too: the same one.
   std::string sasl_address() const;
   std::string tls_address() const;
+  std::string mutual_address() const;
   std::string certificate() const { return folder_ + "/certificate.pem"; }
+  std::string key() const { return folder_ + "/key.pem"; }
   void stop();   ///< SIGTERM, and waits
   void start();  ///< and waits until it answers
   void create_topic(const std::string& name, int partitions,
@@ -35,12 +39,14 @@ class Broker {
  private:
   void launch();
 
+  const std::string version_;
   std::string folder_;
   std::string jars_;
   int port_ = 0;
   int controller_port_ = 0;
   int sasl_port_ = 0;
   int tls_port_ = 0;
+  int mutual_port_ = 0;
   int process_ = 0;
   rd_kafka_s* admin_ = nullptr;
 };

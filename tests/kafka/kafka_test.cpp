@@ -1,6 +1,7 @@
 // The Kafka source against a real Apache Kafka, one for all tests here.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <librdkafka/rdkafka.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,6 +17,7 @@ namespace {
 using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::ElementsAre;
+using ::testing::Eq;
 using ::testing::HasSubstr;
 
 TEST_F(Kafka, WhatKcatProducedIsInTheLogOnceInPartitionOrder) {
@@ -318,13 +320,32 @@ TEST_F(Kafka, CredentialsAndCertificatesThatAreRefusedAreNamedWithTheBroker) {
                    {"sasl.password", folder_.write("password", "right\n"), From::file}};
   EXPECT_EQ(head("a", sasl), "5");
   folder_.write("password", "hunter2");
-  EXPECT_THAT(head("b", sasl), AllOf(HasSubstr(sasl.bootstrap), HasSubstr("uthentication failed"),
-                                     testing::Not(HasSubstr("hunter2"))));
+  const auto named = AllOf(HasSubstr(sasl.bootstrap), HasSubstr("uthentication failed"),
+                           testing::Not(HasSubstr("hunter2")));
+  EXPECT_THAT(head("b", sasl), named);
+  sasl.settings[1].value = "SCRAM-SHA-256";
+  EXPECT_THAT(head("e", sasl), named);
+  folder_.write("password", "right");
+  const bool can = rd_kafka_version() >= 0x020601ff || !broker_->version().starts_with("4.");
+  EXPECT_THAT(head("f", sasl), can ? testing::Matcher<const std::string&>(Eq("5"))
+                                   : testing::Matcher<const std::string&>(HasSubstr(
+                                         "logs in by SCRAM from 2.6.1 on: this one is ")));
   KafkaInput tls = input();
   tls.bootstrap = broker_->tls_address();
   tls.settings = {{"security.protocol", "SSL", From::config},
                   {"ssl.ca.location", broker_->certificate(), From::config}};
   EXPECT_EQ(head("c", tls), "5");
+  KafkaInput elsewhere = tls;  // the certificate is for 127.0.0.1
+  elsewhere.bootstrap.replace(0, elsewhere.bootstrap.find(':'), "localhost");
+  elsewhere.settings.push_back({"broker.address.family", "v4", From::config});
+  EXPECT_THAT(head("g", elsewhere),
+              AllOf(HasSubstr(elsewhere.bootstrap), HasSubstr("certificate")));
+  KafkaInput mutual = tls;
+  mutual.bootstrap = broker_->mutual_address();
+  EXPECT_THAT(head("h", mutual), AllOf(HasSubstr(mutual.bootstrap), HasSubstr("certificate")));
+  mutual.settings.push_back({"ssl.certificate.location", broker_->certificate(), From::config});
+  mutual.settings.push_back({"ssl.key.location", broker_->key(), From::config});
+  EXPECT_EQ(head("i", mutual), "5");
   tls.settings.pop_back();
   EXPECT_THAT(head("d", tls), AllOf(HasSubstr(tls.bootstrap), HasSubstr("certificate")));
 }
