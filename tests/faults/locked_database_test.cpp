@@ -3,6 +3,7 @@
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <fmt/format.h>
 #include <gmock/gmock.h>
+#include <unistd.h>
 
 #include <filesystem>
 
@@ -75,6 +76,7 @@ TEST_F(LockedDatabase, IsWaitedForByARunOrNamed) {
       tally.add(gone_on("w", rest_));
     }
   }
+  EXPECT_TRUE(stopped > 0 || !is_long()) << "no lock was met";
   tally.note(fmt::format("{} stopped the run", stopped));
 }
 
@@ -90,8 +92,10 @@ TEST_F(LockedDatabase, IsWaitedForByAServiceOrItTakesNoMore) {
       {
         ServedProgram served(arguments);
         clients.call(served);
-        clients.done_within(100);
+        for (int i = 0; i < 20'000 && clients.acknowledged_count() == 0; ++i) ::usleep(1000);
         Locker locker(path("w/" + database), milliseconds);
+        ::usleep(200'000);
+        EXPECT_FALSE(database == kDatabases.front() && clients.done()) << "the lock was not met";
         locker.wait();
         clients.done_within(milliseconds > 5000 ? 100 : 30'000);
         clients.hang_up();
