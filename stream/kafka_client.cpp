@@ -362,6 +362,7 @@ void KafkaClient::reached() {
 
 void KafkaClient::tell(const std::string& reason) {
   const bool news = trouble_.empty();
+  ++errors_;
   trouble_ = kafka_reason(secrets_, reason);
   if (news && notice_) notice_(fmt::format("Kafka: {}; trying again", trouble_));
 }

@@ -87,6 +87,8 @@ class KafkaClient {
 
   /// The last trouble with the brokers, if none but records and ends have come since; empty: none.
   const std::string& trouble() const { return trouble_; }
+  /// How often there was trouble.
+  std::uint64_t errors() const { return errors_; }
 
  private:
   static void on_error(rd_kafka_s* client, int code, const char* reason, void* self);
@@ -107,6 +109,7 @@ class KafkaClient {
   bool subscribed_ = false;
   bool left_ = true;  ///< the group has given nothing that it has not taken back
   std::string trouble_;
+  std::uint64_t errors_ = 0;
   bool was_reached_ = false;
   bool some_away_ = false;  ///< a broker that leads a partition did not answer when last asked
   std::optional<std::string> refusal_;  ///< of credentials or certificates

@@ -143,6 +143,7 @@ void PartitionReader::take_error(const KafkaMessage& message, const KafkaClient&
   const std::string at =
       known_ ? fmt::format("at offset {}", progress_.offset) : "at its beginning";
   error_ = fmt::format("{}, {}: {}", place(), at, message.text());
+  ++errors_;
   if (message.is_final()) throw Error(ErrorKind::conflict, "Kafka " + error_);
   if (error_ == told_) return;
   told_ = error_;

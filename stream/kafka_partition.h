@@ -53,6 +53,8 @@ class PartitionReader {
   void ends_at(std::int64_t end, Clock::time_point asked, Millis idle_after);
   /// What keeps it from being read, if anything does.
   std::string trouble() const;
+  /// How often an error came in the place of records.
+  std::uint64_t errors() const { return errors_; }
   /// Reads the next record unless there is one, or none has come. `index` is the client's.
   /// `until_end`: finished where the partition ended when it was first read.
   /// Throws Error{conflict} for offsets that are gone, and what no waiting mends.
@@ -95,8 +97,9 @@ class PartitionReader {
   /// Since when it is known to stand at its end, and when its broker last said so.
   std::optional<Clock::time_point> at_end_since_;
   Clock::time_point at_end_until_;
-  bool away_ = false;                 ///< its broker did not answer when it was last asked
-  std::string error_;                 ///< that came in the place of records
+  bool away_ = false;  ///< its broker did not answer when it was last asked
+  std::string error_;  ///< that came in the place of records
+  std::uint64_t errors_ = 0;
   std::string told_;                  ///< of those the last that was said
   Millis newest_ = Watermark::kNone;  ///< event time handed over
 };

@@ -84,17 +84,20 @@ class KafkaSource final : public Source {
   SourceState state() const override {
     SourceState state;
     state.trouble = client_->trouble();
+    state.errors = client_->errors();
     if (state.trouble.empty() && partitions_.empty()) {
       state.trouble = connected_ ? "the group gives its partitions to others" : "not connected yet";
     }
     for (std::size_t i = 0; i < partitions_.size(); ++i) {
       const PartitionReader& partition = *partitions_[i];
       if (state.trouble.empty()) state.trouble = partition.trouble();
+      state.errors += partition.errors();
       const std::int64_t end = client_->known_end(i);
       if (!partition.known() || end < 0) continue;
       const SourceProgress progress = partition.progress();
       const std::uint64_t next = progress.offset;
-      state.parts.push_back({progress.name, next, std::max(next, static_cast<std::uint64_t>(end))});
+      state.parts.push_back(
+          {progress.name, next, std::max(next, static_cast<std::uint64_t>(end)), progress.records});
     }
     return state;
   }

@@ -50,12 +50,14 @@ enum class PollStatus {
 /// How a source that others feed stands now; nothing is decided by it.
 struct SourceState {
   struct Part {
-    std::string input;       ///< as its progress is named
-    std::uint64_t next = 0;  ///< to be read next
-    std::uint64_t end = 0;   ///< where it ended when its broker was last heard of
+    std::string input;          ///< as its progress is named
+    std::uint64_t next = 0;     ///< to be read next
+    std::uint64_t end = 0;      ///< where it ended when its broker was last heard of
+    std::uint64_t records = 0;  ///< read so far, bad ones included; of all runs
   };
 
-  std::string trouble;  ///< why nothing comes; empty: all is well
+  std::string trouble;       ///< why nothing comes; empty: all is well
+  std::uint64_t errors = 0;  ///< of brokers and partitions, since it was opened
   std::vector<Part> parts;
 };
 

@@ -165,6 +165,12 @@ void add_sources(const std::vector<Looked>& all, std::vector<MetricFamily>& fami
              "Records of a Kafka partition that are not in the log yet.", MetricType::Gauge);
   Family offset("freshet_source_next_offset", "A Kafka partition's offset to be read next.",
                 MetricType::Gauge);
+  Family records("freshet_source_records_total",
+                 "Records read of a Kafka partition, those that were refused included.",
+                 MetricType::Counter);
+  Family errors("freshet_source_errors_total",
+                "Errors heard of Kafka's brokers and partitions since the source was opened.",
+                MetricType::Counter);
   Family trouble("freshet_source_in_trouble",
                  "1 if the source gives nothing: a broker that can't be reached, or a failure.",
                  MetricType::Gauge);
@@ -173,12 +179,16 @@ void add_sources(const std::vector<Looked>& all, std::vector<MetricFamily>& fami
     for (const SourceState::Part& part : state.parts) {
       lag.add(one.with("input", part.input.c_str()), real(part.end - part.next));
       offset.add(one.with("input", part.input.c_str()), real(part.next));
+      records.add(one.with("input", part.input.c_str()), real(part.records));
     }
+    if (!state.parts.empty() || state.errors > 0) errors.add(one.labels, real(state.errors));
     const bool troubled = !state.trouble.empty() || one.pipeline->feed_failure();
     trouble.add(one.labels, troubled ? 1 : 0);
   }
   families.push_back(lag.take());
   families.push_back(offset.take());
+  families.push_back(records.take());
+  families.push_back(errors.take());
   families.push_back(trouble.take());
 }
 

@@ -18,6 +18,7 @@ using nlohmann::json;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 /// The program's config of the same events.
 std::string program_config(const KafkaInput& input) {
@@ -111,8 +112,10 @@ TEST_F(Kafka, TheServerKilledWhileTheBrokerGoesAndComesHasEachRecordOnce) {
     if (round == 2) {
       broker_->stop();
       ::usleep(700'000);
-      EXPECT_THAT(server.get("/metrics").body,
-                  HasSubstr("freshet_source_in_trouble{pipeline=\"p\"} 1"));
+      const std::string metrics = server.get("/metrics").body;
+      EXPECT_THAT(metrics, HasSubstr("freshet_source_in_trouble{pipeline=\"p\"} 1"));
+      EXPECT_THAT(metrics, AllOf(HasSubstr("freshet_source_errors_total{pipeline=\"p\"} "),
+                                 Not(HasSubstr("freshet_source_errors_total{pipeline=\"p\"} 0"))));
       broker_->start();
     }
     ASSERT_TRUE(reach(3U * kRecords / 4U * static_cast<unsigned>(round) - 2000U));
@@ -122,9 +125,10 @@ TEST_F(Kafka, TheServerKilledWhileTheBrokerGoesAndComesHasEachRecordOnce) {
     }
     ASSERT_TRUE(reach(3U * kRecords));
     ::usleep(1'000'000);
-    EXPECT_THAT(
-        server.get("/metrics").body,
-        HasSubstr("freshet_source_lag_records{pipeline=\"p\",input=\"kafka:" + topic_ + "/0\"} 0"));
+    const std::string of = "{pipeline=\"p\",input=\"kafka:" + topic_ + "/0\"} ";
+    EXPECT_THAT(server.get("/metrics").body,
+                AllOf(HasSubstr("freshet_source_lag_records" + of + "0"),
+                      HasSubstr(fmt::format("freshet_source_records_total{}{}\n", of, kRecords))));
     EXPECT_EQ(server.stop().code, 0);
   }
   Schema schema = schema_;
