@@ -32,7 +32,7 @@ constexpr std::size_t kLeastHidden = 4;
 
 // A position is the log's, never the broker's; what is missing is a person's decision; what is
 // published is acknowledged in order.
-constexpr std::array<std::string_view, 21> kOwn = {"bootstrap.servers",
+constexpr std::array<std::string_view, 23> kOwn = {"bootstrap.servers",
                                                    "metadata.broker.list",
                                                    "enable.auto.commit",
                                                    "enable.auto.offset.store",
@@ -52,6 +52,8 @@ constexpr std::array<std::string_view, 21> kOwn = {"bootstrap.servers",
                                                    "message.timeout.ms",
                                                    "delivery.timeout.ms",
                                                    "delivery.report.only.error",
+                                                   "max.in.flight",
+                                                   "max.in.flight.requests.per.connection",
                                                    "queuing.strategy"};
 
 void no_log(const rd_kafka_t* /*client*/, int /*level*/, const char* /*where*/,

@@ -15,9 +15,12 @@ struct Setting {
   const char* value;
 };
 // A broker that is away is waited for; what follows a record that is refused is not sent; each that
-// arrived is heard of, once all copies have it.
+// arrived is heard of, once all copies have it. One request at a time: a broker that has heard
+// nothing of a producer yet takes its second request for its first if that one failed, and the
+// first, sent again, for one that it has.
 constexpr std::array kFixed = std::to_array<Setting>({{"enable.idempotence", "true"},
                                                       {"enable.gapless.guarantee", "true"},
+                                                      {"max.in.flight", "1"},
                                                       {"acks", "all"},
                                                       {"retries", "2147483647"},
                                                       {"message.timeout.ms", "0"},

@@ -91,13 +91,11 @@ class MockSink : public MockCluster {
 };
 
 TEST_F(MockSink, NothingOvertakesARecordThatIsRefused) {
-  // One request at a time: a real broker refuses what is on its way behind a gap, this one doesn't.
-  const KafkaOutput output{address(),
-                           "d",
-                           "",
-                           {{"batch.num.messages", "1", From::config},
-                            {"max.in.flight", "1", From::config},
-                            {"linger.ms", "0", From::config}}};
+  const KafkaOutput output{
+      address(),
+      "d",
+      "",
+      {{"batch.num.messages", "1", From::config}, {"linger.ms", "0", From::config}}};
   const auto offer = [](KafkaSink& sink, std::uint64_t begin, std::uint64_t end) {
     for (std::uint64_t number = begin; number < end; ++number) {
       ASSERT_TRUE(sink.offer({"d", std::to_string(number), "v", {}, number}));
@@ -149,9 +147,8 @@ std::size_t times(const std::string& text, const std::string& part) {
 TEST_F(MockSink, TheServerGoesOnFromWhatWasDeliveredAfterARefusal) {
   constexpr std::size_t kEvents = 4000;
   json config = json::parse(served_config());
-  config["sink"] = {{"bootstrap", address()},
-                    {"predictions", "d"},
-                    {"kafka", {{"batch.num.messages", "100"}, {"max.in.flight", "1"}}}};
+  config["sink"] = {
+      {"bootstrap", address()}, {"predictions", "d"}, {"kafka", {{"batch.num.messages", "100"}}}};
   refuse_next();
   ServedProgram server(folder_.write("c.json", config.dump()) + " -w " + folder_.path("w"));
   push(server, kEvents);

@@ -11,6 +11,7 @@
 
 #include "kafka/fixture.h"
 #include "scenario/service.h"
+#include "stream/kafka_client.h"
 #include "stream/kafka_sink.h"
 
 namespace freshet {
@@ -173,6 +174,31 @@ TEST_F(Sink, NothingOvertakesARecordThatIsRefused) {
   std::uint64_t number = 0;
   for (const json& value : published(topic)) EXPECT_EQ(value["id"], std::to_string(++number));
   EXPECT_EQ(number, 49U);
+}
+
+// Whose leader refuses the first request, as it has just been elected, and takes the second.
+TEST_F(Sink, TheFirstRecordsOfATopicThatIsNewArriveToo) {
+  for (int i = 0; i < 40; ++i) {
+    const std::string topic = fmt::format("{}-new{}", topic_, i);
+    broker_->create_topic(topic, 1);
+    KafkaSink sink({broker_->address(),
+                    topic,
+                    "",
+                    {{"batch.num.messages", "1", KafkaSetting::From::config},
+                     {"linger.ms", "0", KafkaSetting::From::config}}},
+                   "p", nullptr);
+    for (std::uint64_t number = 1; number <= 20; ++number) {
+      ASSERT_TRUE(sink.offer({topic, std::to_string(number), "v", {}, number}));
+    }
+    for (int tries = 0; tries < 600 && sink.on_their_way() > 0; ++tries) {
+      sink.serve(std::chrono::milliseconds(50));
+    }
+    ASSERT_EQ(sink.delivered(topic), 20U) << sink.failure();
+    KafkaClient reader(input(), "reader", nullptr);
+    const auto range = reader.query_range({topic, 0, 0}, std::chrono::seconds(10));
+    ASSERT_TRUE(range.has_value());
+    EXPECT_EQ(range->second, 20) << topic;
+  }
 }
 
 TEST_F(Sink, ASinkThatCannotWorkIsSaidAndStopsNothing) {

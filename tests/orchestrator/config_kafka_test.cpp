@@ -103,8 +103,9 @@ TEST(Config, ASinkIsReadAndWritten) {
               AllOf(HasSubstr("sink.kafka.sasl.password: is a secret"), Not(HasSubstr("hunter2")),
                     HasSubstr("sink.kafka.enable.idempotence: is Freshet's own"),
                     HasSubstr("sink.predictions: expected another topic")));
-  for (const char* own : {"acks", "request.required.acks", "retries", "delivery.timeout.ms",
-                          "delivery.report.only.error", "enable.gapless.guarantee"}) {
+  for (const char* own :
+       {"acks", "request.required.acks", "retries", "delivery.timeout.ms", "max.in.flight",
+        "delivery.report.only.error", "enable.gapless.guarantee"}) {
     wrong["kafka"] = {{own, "1"}};
     EXPECT_THAT(problems(with(minimal(), "/sink", wrong)),
                 HasSubstr(std::string("sink.kafka.") + own + ": is Freshet's own"));
