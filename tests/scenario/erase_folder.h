@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <cstddef>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -73,14 +74,16 @@ class Erase : public ::testing::Test {
     const Outcome run = freshet_program("run -w " + path(name) + " -i " + path("b.jsonl"));
     ASSERT_EQ(run.code, 0) << run.err;
   }
-  /// The files of a workspace that hold `text`.
+  /// The files of a workspace that hold `text`. In a process of its own: whoever closes a file
+  /// gives up the locks that it has on it, those of a reader too.
   static std::vector<std::string> holding(const std::string& name, const std::string& text) {
+    const std::string list = scratch_->path("holding.txt");
+    const std::string search = fmt::format("grep -rlF '{}' {} > {}", text, path(name), list);
+    EXPECT_LE(WEXITSTATUS(std::system(search.c_str())), 1);
     std::vector<std::string> found;
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(path(name))) {
-      if (!entry.is_regular_file()) continue;
-      std::ifstream in(entry.path(), std::ios::binary);
-      const std::string bytes{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-      if (bytes.find(text) != std::string::npos) found.push_back(entry.path().filename());
+    std::ifstream in(list);
+    for (std::string file; std::getline(in, file);) {
+      found.push_back(std::filesystem::path(file).filename());
     }
     return found;
   }
