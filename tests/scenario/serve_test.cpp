@@ -148,7 +148,13 @@ TEST_F(Serve, WhatWasAcknowledgedSurvivesAKillAndNothingIsThereTwice) {
         }
       });
     }
-    std::this_thread::sleep_for(std::chrono::milliseconds(400));
+    const auto count = [&] {
+      const std::lock_guard lock(mutex);
+      return acknowledged.size();
+    };
+    for (int tries = 0; tries < 1000 && count() < 100; ++tries) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
     served.kill();
     over = true;
     for (std::thread& client : clients) client.join();
