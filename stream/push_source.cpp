@@ -59,6 +59,7 @@ void PushSource::abandon(const std::exception_ptr& why) {
   {
     const std::lock_guard lock(mutex_);
     closed_ = true;
+    urgent_ = false;
     left.swap(queue_);
     queued_bytes_ = 0;
   }

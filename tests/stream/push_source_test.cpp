@@ -89,6 +89,18 @@ TEST_F(PushSourceTest, MoreThanItsBytesMustComeAgain) {
   EXPECT_TRUE(small.push({line, false, true, {}}));
 }
 
+TEST_F(PushSourceTest, OpenedAgainItWaitsForWhatIsPushed) {
+  const auto log = open();
+  Ingest ingest(schema_, *log);
+  const auto urgent = source_.push({event(0), false, true, {}});
+  source_.abandon(std::make_exception_ptr(Error(ErrorKind::unavailable, "full")));
+  source_.open();
+  source_.wait_at_most(std::chrono::milliseconds(50));
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_EQ(source_.pump(ingest, 100), PollStatus::idle);
+  EXPECT_GE(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds(50));
+}
+
 TEST_F(PushSourceTest, WhatWasTakenBeforeCloseIsFinished) {
   const auto log = open();
   Ingest ingest(schema_, *log);
