@@ -45,10 +45,13 @@ RunKnobs ServedPipeline::knobs() {
   return knobs;
 }
 
-ServedPipeline::~ServedPipeline() {
+ServedPipeline::~ServedPipeline() { end(); }
+
+void ServedPipeline::end() {
+  ending_ = true;
   thread_.request_stop();  // first: what opens anew looks for it after having opened
   pushed_.close();
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 void ServedPipeline::open_viewer() {
@@ -175,8 +178,9 @@ void ServedPipeline::check_running() const {
 void ServedPipeline::fail(const std::exception& error, const std::string& doing) {
   pushed_.close();
   const bool for_room = dynamic_cast<const NoRoom*>(&error) != nullptr;
+  const bool goes_on = for_room && !ending_;
   const std::string what = doing + error.what() +
-                           (for_room ? "; the service goes on by itself once 64 MiB are free" : "");
+                           (goes_on ? "; the service goes on by itself once 64 MiB are free" : "");
   const std::string failure = fmt::format("pipeline {}: {}", name_, what);
   {
     const std::lock_guard lock(mutex_);

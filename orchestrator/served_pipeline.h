@@ -48,10 +48,14 @@ class ServedPipeline {
   ServedPipeline(Workspace& workspace, const std::string& name,
                  const std::optional<PipelineConfig>& file, FeedOptions feed, Changes& changes,
                  Notice notice);
-  /// Stops: finishes what was pushed, goes through the log as far as it has come, checkpoints.
   ~ServedPipeline();
   ServedPipeline(const ServedPipeline&) = delete;
   ServedPipeline& operator=(const ServedPipeline&) = delete;
+
+  /// Finishes what was pushed, goes through the log as far as it has come, checkpoints; `failure`
+  /// says if that went wrong. Nothing is taken any more. By the owner, whom the destructor spares
+  /// it.
+  void end();
 
   const std::string& name() const { return name_; }
   const Schema& schema() const { return schema_; }
@@ -162,7 +166,8 @@ class ServedPipeline {
 
   mutable std::mutex mutex_;
   std::condition_variable_any woken_;
-  std::deque<Job> jobs_;                      ///< under mutex_
+  std::deque<Job> jobs_;  ///< under mutex_
+  std::atomic<bool> ending_ = false;
   std::atomic<bool> ingests_ = false;         ///< the ids in the log are known: jobs may rewrite it
   bool closed_ = false;                       ///< under mutex_: takes no more jobs
   std::shared_ptr<const PipelineView> view_;  ///< under mutex_

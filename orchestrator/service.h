@@ -23,13 +23,17 @@ struct ServedConfig {
 ///   Service service(folder, configs);   // owns the workspace from here on
 ///   service.pipeline("bikes").append(…);
 ///
-/// Ends as each ServedPipeline does.
+/// Ends as each ServedPipeline does, at `end` or when it goes.
 class Service {
  public:
   /// Serves `configs`, and every other pipeline the workspace has; `notice` hears of all. Throws
   /// Error{invalid} when that is none, and what opening throws.
   Service(const std::string& folder, const std::vector<ServedConfig>& configs,
           const Notice& notice = {});
+
+  void end() {
+    for (const auto& pipeline : pipelines_) pipeline->end();
+  }
 
   Workspace& workspace() { return workspace_; }
   Changes& changes() { return changes_; }

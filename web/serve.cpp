@@ -247,6 +247,7 @@ int serve(const ServeOptions& options) {
   log.info("stopping: finishing what was accepted");
   service.changes().close();
   server.stop();
+  service.end();
   const bool failed =
       std::any_of(service.pipelines().begin(), service.pipelines().end(),
                   [](const auto& pipeline) { return pipeline->failure().has_value(); });

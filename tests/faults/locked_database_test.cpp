@@ -112,5 +112,27 @@ TEST_F(LockedDatabase, IsWaitedForByAServiceOrItTakesNoMore) {
   }
 }
 
+TEST_F(LockedDatabase, AtTheEndOfAServiceIsAFailure) {
+  Tally tally("a database locked by another at the end");
+  copied(path("base"), "w");
+  const std::string arguments = config() + " -w " + path("w");
+  Clients clients(events(), 20);
+  {
+    ServedProgram served(arguments);
+    clients.call(served);
+    EXPECT_TRUE(clients.done_within(60'000));
+    clients.hang_up();
+    settled(served, kEvents);
+    Locker locker(path("w/registry.db"), 12'000);
+    const Outcome outcome = served.stop();
+    EXPECT_EQ(outcome.code, 1) << outcome.err;
+    EXPECT_THAT(outcome.err, HasSubstr("locked by another process for over 5 s"));
+  }
+  ServedProgram served(arguments);
+  settled(served, kEvents);
+  EXPECT_EQ(served.stop().code, 0);
+  tally.add(judged(config(), path("w"), clients.acknowledged()));
+}
+
 }  // namespace
 }  // namespace freshet
