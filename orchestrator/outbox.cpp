@@ -52,12 +52,14 @@ Outbox::~Outbox() {
   woken_.notify_all();
 }
 
-// Answers wait in memory for a full chunk, or a checkpoint, unless somebody is to see them.
-void Outbox::reach(std::uint64_t decisions, RowStore& rows) {
+// Answers wait in memory for a full chunk, or a checkpoint, unless somebody is to see them. What a
+// power cut may take from the log is published to nobody: its ids come again, for other events.
+void Outbox::reach(std::uint64_t decisions, EventLog& log, RowStore& rows) {
   decisions_ = decisions;
   if (!output_.predictions.empty() && Clock::now() >= flushed_ + kFlushEvery) {
     flushed_ = Clock::now();
     rows.flush();
+    log.sync();
     questions_ = rows.answered("served").second;
   }
   woken_.notify_all();
@@ -66,6 +68,28 @@ void Outbox::reach(std::uint64_t decisions, RowStore& rows) {
 Outbox::State Outbox::state() const {
   const std::lock_guard lock(mutex_);
   return state_;
+}
+
+void Outbox::read_again() {
+  std::unique_lock lock(mutex_);
+  const std::uint64_t asked = ++asked_back_;
+  woken_.notify_all();
+  woken_.wait(lock, [&] { return over_ || taken_back_ >= asked; });
+}
+
+void Outbox::take_back() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (taken_back_ == asked_back_) return;
+  }
+  sink_.reset();
+  log_->forget_read();
+  for (Line& line : lines_) line.offered = line.delivered;
+  {
+    const std::lock_guard lock(mutex_);
+    taken_back_ = asked_back_;
+  }
+  woken_.notify_all();
 }
 
 void Outbox::loop(const std::stop_token& stop) {
@@ -86,10 +110,14 @@ void Outbox::loop(const std::stop_token& stop) {
   } catch (const Error&) {
     // What was delivered since the last mark is delivered again.
   }
+  const std::lock_guard lock(mutex_);
+  over_ = true;
+  woken_.notify_all();
 }
 
 // Whatever goes wrong here is shown and tried again: the pipeline goes on without it.
 void Outbox::round() {
+  take_back();
   try {
     if (!sink_) {
       if (Clock::now() < try_at_) return;

@@ -40,9 +40,13 @@ class Outbox {
   Outbox(const Outbox&) = delete;
   Outbox& operator=(const Outbox&) = delete;
 
-  /// How far there is something to publish, by the thread that uses `rows`: it flushes them once a
-  /// second if answers are to be published.
-  void reach(std::uint64_t decisions, RowStore& rows);
+  /// How far there is something to publish, by the thread that uses `rows`: it flushes them, and
+  /// syncs the log, once a second if answers are to be published.
+  void reach(std::uint64_t decisions, EventLog& log, RowStore& rows);
+
+  /// Takes back what waits to be sent and reads it from the log again, which was rewritten: what it
+  /// was is not sent after the return. Waits for the outbox's thread.
+  void read_again();
 
   struct Topic {
     std::string kind;             ///< decisions, predictions
@@ -69,6 +73,7 @@ class Outbox {
 
   void loop(const std::stop_token& stop);
   void round();
+  void take_back();
   void offer_decisions();
   void offer_predictions();
   void offer_questions(RowStore& rows, std::uint64_t begin, std::uint64_t end);
@@ -99,7 +104,10 @@ class Outbox {
   std::atomic<std::uint64_t> questions_{0};
   mutable std::mutex mutex_;
   std::condition_variable_any woken_;
-  State state_;  ///< under mutex_
+  State state_;                   ///< under mutex_
+  std::uint64_t asked_back_ = 0;  ///< under mutex_: how often `read_again` was called
+  std::uint64_t taken_back_ = 0;  ///< under mutex_: of those, how many were heard
+  bool over_ = false;             ///< under mutex_: the thread sends no more
   std::jthread thread_;
 };
 

@@ -141,6 +141,7 @@ Erased ServedPipeline::erase(const EraseRequest& request) {
       }
     }
     erased = open_->erase(workspace_, request);
+    if (outbox_) outbox_->read_again();
     return std::vector<Decision>{};
   });
   return erased;
@@ -222,7 +223,7 @@ void ServedPipeline::publish(bool now) {
   seen_position_ = pipeline.position();
   seen_head_ = open_->log->head();
   auto view = std::make_shared<const PipelineView>(viewer_->look(*open_, *counts_log_));
-  if (outbox_) outbox_->reach(view->last_decision, *open_->store);
+  if (outbox_) outbox_->reach(view->last_decision, *open_->log, *open_->store);
   const std::string change = nlohmann::json{
       {"pipeline", name_},
       {"rows", view->rows},

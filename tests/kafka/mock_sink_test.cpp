@@ -66,8 +66,8 @@ class MockSink : public MockCluster {
                                       RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
   }
 
-  /// The keys of a topic's only partition, in order.
-  std::vector<std::string> keys() const {
+  /// The keys of a topic's only partition, in order, and the values.
+  std::vector<std::string> keys(std::vector<std::string>* values = nullptr) const {
     KafkaInput input;
     input.bootstrap = address();
     KafkaClient client(input, "reader", nullptr);
@@ -78,7 +78,9 @@ class MockSink : public MockCluster {
       client.read(0, read);
       for (const KafkaMessage& message : read) {
         if (message.kind() == KafkaMessage::Kind::end) return keys;
-        if (message.kind() == KafkaMessage::Kind::record) keys.emplace_back(message.key());
+        if (message.kind() != KafkaMessage::Kind::record) continue;
+        keys.emplace_back(message.key());
+        if (values != nullptr) values->emplace_back(message.value());
       }
       client.wait(milliseconds(50));
       client.serve();
@@ -127,8 +129,8 @@ json sinks(const ServedProgram& server) {
   return server.get(kPipeline + "/stream").json().at("sinks");
 }
 
-void push(const ServedProgram& server, std::size_t count) {
-  const std::vector<std::string> events = served_events(count);
+void push(const ServedProgram& server, const std::vector<std::string>& events) {
+  const std::size_t count = events.size();
   for (std::size_t at = 0; at < count; at += 1000) {
     const Reply reply =
         server.post(kPipeline + "/events", joined(events, at, std::min(count, at + 1000)),
@@ -151,7 +153,7 @@ TEST_F(MockSink, TheServerGoesOnFromWhatWasDeliveredAfterARefusal) {
       {"bootstrap", address()}, {"predictions", "d"}, {"kafka", {{"batch.num.messages", "100"}}}};
   refuse_next();
   ServedProgram server(folder_.write("c.json", config.dump()) + " -w " + folder_.path("w"));
-  push(server, kEvents);
+  push(server, served_events(kEvents));
   json state;
   for (int tries = 0; tries < 300 && state["delivered"] != kEvents; ++tries) {
     ::usleep(100'000);
@@ -171,6 +173,37 @@ TEST_F(MockSink, TheServerGoesOnFromWhatWasDeliveredAfterARefusal) {
   }
   const std::vector<std::string> all = keys();  // first what was on its way behind it
   EXPECT_EQ(std::vector(std::find(all.begin(), all.end(), expected[0]), all.end()), expected);
+}
+
+TEST_F(MockSink, WhatIsErasedWhileItWaitsIsNotPublished) {
+  constexpr std::size_t kEvents = 4000;
+  json config = json::parse(served_config());
+  config["stream"]["event"]["fields"]["person"] = "category";
+  config["sink"] = {{"bootstrap", address()}, {"predictions", "d"}};
+  rd_kafka_mock_broker_set_down(cluster_, 1);
+  ServedProgram server(folder_.write("c.json", config.dump()) + " -w " + folder_.path("w"));
+  std::vector<std::string> events = served_events(kEvents);
+  json theirs = json::parse(events[3900]);
+  theirs["person"] = "Zebulon Quux";
+  const std::string id = theirs["id"];
+  events[3900] = theirs.dump();
+  push(server, events);
+  for (int tries = 0; tries < 100 && sinks(server)[0]["waiting"] < kEvents; ++tries) {
+    ::usleep(50'000);
+  }
+  ::usleep(500'000);  // until it has been read and waits for the broker
+  const Outcome erased = freshet_program("events erase --key 'person=Zebulon Quux' --reason r -w " +
+                                         folder_.path("w"));
+  ASSERT_EQ(erased.code, 0) << erased.err;
+  rd_kafka_mock_broker_set_up(cluster_, 1);
+  for (int tries = 0; tries < 300 && sinks(server)[0]["delivered"] != kEvents; ++tries) {
+    ::usleep(100'000);
+  }
+  EXPECT_EQ(server.stop().code, 0);
+  std::vector<std::string> values;
+  keys(&values);
+  EXPECT_THAT(values, testing::Contains(HasSubstr("erased:")));
+  EXPECT_THAT(values, Not(testing::Contains(HasSubstr("\"" + id + "\""))));
 }
 
 TEST(ServedSink, ThatCannotBeginIsSaidOnceInTheLog) {
@@ -195,7 +228,7 @@ TEST(ServedSink, ThatIsFullReadsNothing) {
   json config = json::parse(served_config());
   config["sink"] = {{"bootstrap", "127.0.0.1:1"}, {"predictions", "p"}};
   ServedProgram server(folder.write("c.json", config.dump()) + " -w " + folder.path("w"));
-  push(server, events);
+  push(server, served_events(events));
   for (int tries = 0; tries < 100 && sinks(server)[0]["waiting"] < events; ++tries) {
     ::usleep(100'000);
   }
