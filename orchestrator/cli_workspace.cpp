@@ -140,7 +140,8 @@ int restore(const WorkspaceArguments& a) {
   return copy_and_say(a, a.folder, a.workspace, [&](const WorkspaceCopy&) {
     return fmt::format(
         "\nto go on: the command that ran the workspace, with --workspace {}; its inputs are read "
-        "on from where the backup had read them",
+        "on from where the backup had read them (members of a Kafka group: name another group, or "
+        "what was read since is passed over)",
         a.workspace);
   });
 }

@@ -79,6 +79,7 @@ class IngestThread {
     reading.group = kafka_group(config_.pipeline);
     reading.until_end = !options_.follow;
     if (!options_.follow) reading.give_up_after = kKafkaPatience;
+    reading.sync = [this] { log_.sync(); };
     reading.notice = [](const std::string& text) { say("{}\n", text); };
     const auto source = kafka_source(config_.kafka, config_.schema, log_.all_progress(), reading);
     pump(ingest, *source);

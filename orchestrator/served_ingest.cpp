@@ -33,6 +33,7 @@ std::unique_ptr<Source> ServedPipeline::open_feed(std::size_t index) {
     KafkaReading reading;
     reading.group = kafka_group(name_);
     reading.notice = notice_;
+    reading.sync = [&log] { log.sync(); };
     source = kafka_source(config.kafka, schema_, log.all_progress(), std::move(reading));
   } else if (index < feed_.inputs.size()) {
     const InputSpec& input = feed_.inputs[index];

@@ -40,6 +40,7 @@ constexpr std::array kDefaults =
                             {"topic.metadata.refresh.interval.ms", "30000"},
                             {"queued.max.messages.kbytes", "16384"}});
 constexpr std::chrono::milliseconds kLeave{3000};
+constexpr std::chrono::milliseconds kCommitWait{3000};
 constexpr std::chrono::milliseconds kGoodbye{100};  // until the broker has been told
 
 struct FreeMetadata {
@@ -314,7 +315,11 @@ void KafkaClient::wait(Wait wait) {
 // The common queue has no records: each partition has its own.
 void KafkaClient::serve() {
   while (rd_kafka_message_t* message = rd_kafka_consumer_poll(client_, 0)) {
-    if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) tell(rd_kafka_message_errstr(message));
+    if (message->err == RD_KAFKA_RESP_ERR__FATAL) {
+      note_end(client_);
+    } else if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+      tell(rd_kafka_message_errstr(message));
+    }
     rd_kafka_message_destroy(message);
   }
 }
@@ -341,16 +346,41 @@ std::optional<std::pair<std::int64_t, std::int64_t>> KafkaClient::query_range(
 }
 
 void KafkaClient::commit(const std::vector<KafkaPartition>& partitions, bool wait) {
-  rd_kafka_commit(client_, list_of(partitions).get(), wait ? 0 : 1);
+  const List list = list_of(partitions);
+  if (!wait) {
+    rd_kafka_commit(client_, list.get(), 1);
+    return;
+  }
+  // rd_kafka_commit waits for ever for a broker that hangs.
+  rd_kafka_queue_t* answers = rd_kafka_queue_new(client_);
+  rd_kafka_commit_queue(client_, list.get(), answers, nullptr, nullptr);
+  rd_kafka_event_t* answer = rd_kafka_queue_poll(answers, static_cast<int>(kCommitWait.count()));
+  const rd_kafka_resp_err_t error =
+      answer == nullptr ? RD_KAFKA_RESP_ERR__TIMED_OUT : rd_kafka_event_error(answer);
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    say(
+        fmt::format("group: the brokers did not take how far it was read ({}): another member may "
+                    "read some of it again",
+                    rd_kafka_err2str(error)));
+  }
+  if (answer != nullptr) rd_kafka_event_destroy(answer);
+  rd_kafka_queue_destroy(answers);
 }
 
-void KafkaClient::on_error(rd_kafka_s* /*client*/, int code, const char* reason, void* self) {
+void KafkaClient::on_error(rd_kafka_s* from, int code, const char* reason, void* self) {
   auto& client = *static_cast<KafkaClient*>(self);
+  if (code == RD_KAFKA_RESP_ERR__FATAL) return client.note_end(from);
   const auto error = static_cast<rd_kafka_resp_err_t>(code);
   if (refuses(error) && !client.was_reached_)
     client.refusal_ = kafka_reason(client.secrets_, reason);
   // The one that follows says only that no broker is left.
   if (error != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || client.trouble_.empty()) client.tell(reason);
+}
+
+void KafkaClient::note_end(rd_kafka_s* client) {
+  std::array<char, 512> why{};
+  rd_kafka_fatal_error(client, why.data(), why.size());
+  ended_by_ = kafka_reason(secrets_, why.data());
 }
 
 void KafkaClient::reached() {

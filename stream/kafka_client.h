@@ -82,11 +82,15 @@ class KafkaClient {
   /// A partition's first and next offset, asked of its broker.
   std::optional<std::pair<std::int64_t, std::int64_t>> query_range(const KafkaPartition& of,
                                                                    Wait wait);
-  /// Tells the brokers how far it was read, if they care; `wait`: and waits for their answer.
+  /// Tells the brokers how far it was read, if they care. `wait`: and waits for their answer, 3 s
+  /// at most, and says if it is none.
   void commit(const std::vector<KafkaPartition>& partitions, bool wait = false);
 
   /// The last trouble with the brokers, if none but records and ends have come since; empty: none.
   const std::string& trouble() const { return trouble_; }
+  /// What has ended it for good, in librdkafka's words: another member of the group under the same
+  /// `group.instance.id`; empty: nothing.
+  const std::string& ended_by() const { return ended_by_; }
   /// How often there was trouble.
   std::uint64_t errors() const { return errors_; }
 
@@ -95,6 +99,7 @@ class KafkaClient {
   void rebalance(int code, const rd_kafka_topic_partition_list_s& partitions);
   void drop_queues();
   std::vector<int> leaders(const std::string& topic, Wait wait);
+  void note_end(rd_kafka_s* client);
   void reached();
   void tell(const std::string& reason);
 
@@ -110,6 +115,7 @@ class KafkaClient {
   bool left_ = true;  ///< the group has given nothing that it has not taken back
   std::string trouble_;
   std::uint64_t errors_ = 0;
+  std::string ended_by_;
   bool was_reached_ = false;
   bool some_away_ = false;  ///< a broker that leads a partition did not answer when last asked
   std::optional<std::string> refusal_;  ///< of credentials or certificates

@@ -106,6 +106,10 @@ class KafkaSource final : public Source {
   PollStatus try_poll(std::size_t max_records, RecordSink& sink, std::size_t& given) {
     stored();
     client_->serve();
+    if (failure_) std::rethrow_exception(failure_);
+    if (const std::string& why = client_->ended_by(); !why.empty()) {
+      throw Error(ErrorKind::conflict, fmt::format("Kafka: {}: nothing more is read", why));
+    }
     if (auto share = client_->take_given()) {
       hand_back();
       given_ = std::move(share);
@@ -214,7 +218,8 @@ class KafkaSource final : public Source {
     }
     if (grouped() && !given_) return join();
     std::vector<KafkaStarts::Start> found;
-    if (starts_.find(*client_, given_, attempt_, found)) {
+    const auto given = given_;  // the group may take it back meanwhile
+    if (starts_.find(*client_, given, attempt_, found) && given.has_value() == given_.has_value()) {
       std::vector<KafkaPartition> all;
       for (const KafkaStarts::Start& start : found) {
         all.push_back(start.at);
@@ -262,17 +267,24 @@ class KafkaSource final : public Source {
   }
 
   // Amid a poll all that was handed over is in the log: the group is heard of before anything else.
+  // Called from within librdkafka, which no exception may pass through.
   void hand_back() {
-    if (connected_) commit(true);
+    try {
+      if (connected_) commit(true);
+    } catch (const Error&) {
+      failure_ = std::current_exception();
+    }
     starts_.keep(progress());
     partitions_.clear();
     given_.reset();
     connected_ = false;
   }
 
-  // Nothing that the log may have refused: the next start would take it as read by another member.
+  // Nothing that the log may have refused, or lose: the next start would take it as read by another
+  // member.
   void commit(bool wait) {
     committed_ = Clock::now();
+    if (grouped() && reading_.sync) reading_.sync();
     std::vector<KafkaPartition> offsets;
     for (const auto& partition : partitions_) {
       if (const auto next = partition->stored()) {

@@ -20,6 +20,8 @@ struct KafkaReading {
   /// How long no broker may answer at first; 0: for ever. One that is lost later is waited for.
   std::chrono::milliseconds give_up_after{0};
   std::function<void(const std::string&)> notice;  ///< hears of brokers lost and found again
+  /// Puts all that the log has on disk, before a group hears of it; empty: it always is.
+  std::function<void()> sync;
 };
 
 /// Events, and perhaps labels, from Apache Kafka: JSON values by `JsonlDecoder`, and of each record

@@ -208,8 +208,10 @@ bool KafkaStarts::pass_what_others_read(KafkaClient& client, std::vector<KafkaPa
     const std::int64_t offset = committed[i].offset;
     if (offset < 0 || offset <= all[i].offset) continue;
     if (all[i].offset >= 0 && notice_) {
-      notice_(fmt::format("Kafka: {}/{}: offsets {} to {} were read by another member of group {}",
-                          all[i].topic, all[i].partition, all[i].offset, offset - 1, input_.group));
+      notice_(fmt::format(
+          "Kafka: {}/{}: offsets {} to {} were read by another member of group {}, or before a "
+          "backup was restored",
+          all[i].topic, all[i].partition, all[i].offset, offset - 1, input_.group));
     }
     all[i].offset = offset;
   }

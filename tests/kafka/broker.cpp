@@ -195,6 +195,9 @@ std::string Broker::sasl_address() const { return fmt::format("127.0.0.1:{}", sa
 std::string Broker::tls_address() const { return fmt::format("127.0.0.1:{}", tls_port_); }
 std::string Broker::mutual_address() const { return fmt::format("127.0.0.1:{}", mutual_port_); }
 
+void Broker::pause() { ::kill(process_, SIGSTOP); }
+void Broker::resume() { ::kill(process_, SIGCONT); }
+
 void Broker::launch() {
   const std::string jars = jars_ + "/*";
   const std::string properties = folder_ + "/server.properties";

@@ -29,6 +29,8 @@ class Broker {
   std::string key() const { return folder_ + "/key.pem"; }
   void stop();   ///< SIGTERM, and waits
   void start();  ///< and waits until it answers
+  void pause();  ///< it keeps its connections and does not answer
+  void resume();
   void create_topic(const std::string& name, int partitions,
                     const std::vector<std::pair<std::string, std::string>>& settings = {});
   void delete_topic(const std::string& name);

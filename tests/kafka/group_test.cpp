@@ -12,6 +12,7 @@
 namespace freshet {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAreArray;
 using ::testing::HasSubstr;
 
@@ -63,7 +64,10 @@ TEST_F(Group, TwoLogsTogetherHoldEachRecordOnceAsAMemberJoinsAndLeaves) {
     ASSERT_TRUE(second->follow(both_read));
   }
   const std::uint64_t of_second = second->log().counts().accepted;
-  second.reset();  // leaves
+  second->leave();
+  EXPECT_EQ(second->synced(), second->log().head())
+      << "the group was told of what a power cut may take";
+  second.reset();
   produce_all(end, end + 50);
   end += 50;
   ASSERT_TRUE(first.follow(
@@ -75,6 +79,39 @@ TEST_F(Group, TwoLogsTogetherHoldEachRecordOnceAsAMemberJoinsAndLeaves) {
   for (const auto& numbers : all) EXPECT_THAT(numbers, ElementsAreArray(counting(end)));
   EXPECT_GE(of_second, 400U);
   EXPECT_THAT(first.notices(), testing::Contains(HasSubstr("were read by another member")));
+}
+
+TEST_F(Group, AMemberWhosePlaceIsTakenSaysSoAndEnds) {
+  broker_->create_topic(topic_, 2);
+  produce(0, 0, 100);
+  KafkaInput placed = member();
+  placed.settings.push_back({"group.instance.id", "one", KafkaSetting::From::config});
+  Reading first(folder_.path("first"), schema_, placed);
+  ASSERT_TRUE(first.follow([&] { return first.log().counts().accepted >= 100; }));
+  Reading second(folder_.path("second"), schema_, placed);
+  std::string why;
+  const auto is_told = [&] {
+    try {
+      first.step();
+    } catch (const Error& error) {
+      why = error.what();
+    }
+    return !why.empty();
+  };
+  ASSERT_TRUE(second.follow(is_told));
+  EXPECT_THAT(why, AllOf(HasSubstr("group.instance.id"), HasSubstr("nothing more is read")));
+}
+
+TEST_F(Group, AMemberLeavesABrokerThatHangsAndSaysWhatThatMeans) {
+  broker_->create_topic(topic_, 2);
+  produce(0, 0, 100);
+  Reading reading(folder_.path("log"), schema_, member());
+  ASSERT_TRUE(reading.follow([&] { return reading.log().counts().accepted >= 100; }));
+  broker_->pause();
+  reading.leave();
+  broker_->resume();
+  EXPECT_THAT(reading.notices(),
+              testing::Contains(HasSubstr("another member may read some of it again")));
 }
 
 TEST_F(Group, AMemberThatWasSilentForTooLongJoinsAnewWithEachRecordOnce) {

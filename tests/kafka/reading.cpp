@@ -39,6 +39,7 @@ std::unique_ptr<Source> Reading::open(bool until_end) {
   reading.group = "test";
   reading.until_end = until_end;
   reading.give_up_after = std::chrono::seconds(20);
+  reading.sync = [this] { synced_ = log_->head(); };
   reading.notice = [this](const std::string& text) { notices_.push_back(text); };
   return kafka_source(input_, schema_, log_->all_progress(), reading);
 }

@@ -34,10 +34,15 @@ class Reading {
   /// Reads for ever with one source, once.
   bool step();
 
+  /// Ends that source.
+  void leave() { source_.reset(); }
+
   SourceState state() const { return source_ ? source_->state() : SourceState(); }
   EventLog& log() { return *log_; }
   KafkaInput& input() { return input_; }
   const std::vector<std::string>& notices() const { return notices_; }
+  /// The log's head when it was last to be put on disk.
+  std::uint64_t synced() const { return synced_; }
 
  private:
   std::unique_ptr<Source> open(bool until_end);
@@ -48,6 +53,7 @@ class Reading {
   std::unique_ptr<Ingest> ingest_;
   std::unique_ptr<Source> source_;
   std::vector<std::string> notices_;
+  std::uint64_t synced_ = 0;
 };
 
 /// The numbers that each part has in the log, in the log's order.

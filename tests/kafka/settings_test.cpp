@@ -27,7 +27,7 @@ TEST(KafkaSource, SettingsThatAreRefusedAreNamedAndSecretsAreNot) {
     input.topic = "t";
     input.settings = {setting};
     try {
-      kafka_source(input, numbered_schema(), {}, {"g", false, {}, {}});
+      kafka_source(input, numbered_schema(), {}, {"g", false, {}, {}, {}});
     } catch (const Error& error) {
       return error.what();
     }
