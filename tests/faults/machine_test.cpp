@@ -107,6 +107,7 @@ class SmallDisk {
 };
 
 TEST_F(Machine, AServiceOnAFullDiskAnswersAndGoesOnByItselfOnceThereIsRoom) {
+  constexpr std::size_t kWithChampion = 2500;
   Tally tally("a service on a full disk, then with room");
   KeyedGenerator draw(fault_seed(), 15);
   for (std::size_t i = 0; i < tries(1, 20); ++i) {
@@ -120,6 +121,9 @@ TEST_F(Machine, AServiceOnAFullDiskAnswersAndGoesOnByItselfOnceThereIsRoom) {
     {
       ServedProgram served(config() + " -w " + folder + "/w", disk.prefix());
       wait_until_ready(served);
+      const std::string first = joined(events(), 0, kWithChampion);
+      ASSERT_EQ(served.post(kPipeline + "/events", first).status, 200);
+      settled(served, kWithChampion);
       clients.call(served);
       for (int waits = 0; waits < 1500 && served.get("/readyz").status == 200; ++waits) {
         ::usleep(20'000);
