@@ -72,24 +72,28 @@ Outbox::State Outbox::state() const {
 
 void Outbox::read_again() {
   std::unique_lock lock(mutex_);
-  const std::uint64_t asked = ++asked_back_;
+  read_again_ = true;
   woken_.notify_all();
-  woken_.wait(lock, [&] { return over_ || taken_back_ >= asked; });
+  woken_.wait(lock, [&] { return over_ || !read_again_; });
 }
 
 void Outbox::take_back() {
   {
     const std::lock_guard lock(mutex_);
-    if (taken_back_ == asked_back_) return;
+    if (!read_again_) return;
   }
-  sink_.reset();
+  drop_sink();
   log_->forget_read();
-  for (Line& line : lines_) line.offered = line.delivered;
   {
     const std::lock_guard lock(mutex_);
-    taken_back_ = asked_back_;
+    read_again_ = false;
   }
   woken_.notify_all();
+}
+
+void Outbox::drop_sink() {
+  sink_.reset();
+  for (Line& line : lines_) line.offered = line.delivered;
 }
 
 void Outbox::loop(const std::stop_token& stop) {
@@ -228,8 +232,7 @@ void Outbox::start_again(const std::string& why) {
   failure_ = why;
   if (!why.empty() && why != told_) notice_(fmt::format("Kafka sink: {}; trying again", why));
   if (!why.empty()) told_ = why;
-  sink_.reset();
-  for (Line& line : lines_) line.offered = line.delivered;
+  drop_sink();
   try_at_ = Clock::now() + pause_;
   pause_ = std::clamp(2 * pause_, kFirstPause, kLongestPause);
 }

@@ -45,7 +45,7 @@ class Outbox {
   void reach(std::uint64_t decisions, EventLog& log, RowStore& rows);
 
   /// Takes back what waits to be sent and reads it from the log again, which was rewritten: what it
-  /// was is not sent after the return. Waits for the outbox's thread.
+  /// was is not sent after the return. Waits for the outbox's thread. By the thread of `reach`.
   void read_again();
 
   struct Topic {
@@ -74,6 +74,7 @@ class Outbox {
   void loop(const std::stop_token& stop);
   void round();
   void take_back();
+  void drop_sink();
   void offer_decisions();
   void offer_predictions();
   void offer_questions(RowStore& rows, std::uint64_t begin, std::uint64_t end);
@@ -104,10 +105,9 @@ class Outbox {
   std::atomic<std::uint64_t> questions_{0};
   mutable std::mutex mutex_;
   std::condition_variable_any woken_;
-  State state_;                   ///< under mutex_
-  std::uint64_t asked_back_ = 0;  ///< under mutex_: how often `read_again` was called
-  std::uint64_t taken_back_ = 0;  ///< under mutex_: of those, how many were heard
-  bool over_ = false;             ///< under mutex_: the thread sends no more
+  State state_;              ///< under mutex_
+  bool read_again_ = false;  ///< under mutex_: asked for, and not done yet
+  bool over_ = false;        ///< under mutex_: the thread sends no more
   std::jthread thread_;
 };
 

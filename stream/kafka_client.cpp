@@ -316,7 +316,7 @@ void KafkaClient::wait(Wait wait) {
 void KafkaClient::serve() {
   while (rd_kafka_message_t* message = rd_kafka_consumer_poll(client_, 0)) {
     if (message->err == RD_KAFKA_RESP_ERR__FATAL) {
-      note_end(client_);
+      ended_by_ = kafka_end_reason(secrets_, client_);
     } else if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
       tell(rd_kafka_message_errstr(message));
     }
@@ -369,18 +369,15 @@ void KafkaClient::commit(const std::vector<KafkaPartition>& partitions, bool wai
 
 void KafkaClient::on_error(rd_kafka_s* from, int code, const char* reason, void* self) {
   auto& client = *static_cast<KafkaClient*>(self);
-  if (code == RD_KAFKA_RESP_ERR__FATAL) return client.note_end(from);
+  if (code == RD_KAFKA_RESP_ERR__FATAL) {
+    client.ended_by_ = kafka_end_reason(client.secrets_, from);
+    return;
+  }
   const auto error = static_cast<rd_kafka_resp_err_t>(code);
   if (refuses(error) && !client.was_reached_)
     client.refusal_ = kafka_reason(client.secrets_, reason);
   // The one that follows says only that no broker is left.
   if (error != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || client.trouble_.empty()) client.tell(reason);
-}
-
-void KafkaClient::note_end(rd_kafka_s* client) {
-  std::array<char, 512> why{};
-  rd_kafka_fatal_error(client, why.data(), why.size());
-  ended_by_ = kafka_reason(secrets_, why.data());
 }
 
 void KafkaClient::reached() {

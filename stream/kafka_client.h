@@ -99,7 +99,6 @@ class KafkaClient {
   void rebalance(int code, const rd_kafka_topic_partition_list_s& partitions);
   void drop_queues();
   std::vector<int> leaders(const std::string& topic, Wait wait);
-  void note_end(rd_kafka_s* client);
   void reached();
   void tell(const std::string& reason);
 

@@ -131,6 +131,12 @@ std::string kafka_reason(const KafkaSecrets& secrets, std::string_view said) {
   return shown;
 }
 
+std::string kafka_end_reason(const KafkaSecrets& secrets, rd_kafka_s* client) {
+  std::array<char, 512> why{};
+  rd_kafka_fatal_error(client, why.data(), why.size());
+  return kafka_reason(secrets, why.data());
+}
+
 KafkaConf::KafkaConf(std::string place, const std::string& bootstrap)
     : place_(std::move(place)), conf_(rd_kafka_conf_new()) {
   rd_kafka_conf_set_log_cb(conf_, no_log);

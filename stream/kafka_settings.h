@@ -30,6 +30,9 @@ class KafkaSecrets {
 /// not know of itself.
 std::string kafka_reason(const KafkaSecrets& secrets, std::string_view said);
 
+/// Why a client of librdkafka has ended for good, as it is shown.
+std::string kafka_end_reason(const KafkaSecrets& secrets, rd_kafka_s* client);
+
 /// Settings of a client of librdkafka, as they are gathered. `place`: where they stand in the
 /// config, for messages.
 ///

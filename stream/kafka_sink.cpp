@@ -140,9 +140,7 @@ void KafkaSink::heard(const rd_kafka_message_s& message) {
 void KafkaSink::on_error(rd_kafka_s* client, int code, const char* reason, void* self) {
   auto& sink = *static_cast<KafkaSink*>(self);
   if (code == RD_KAFKA_RESP_ERR__FATAL) {
-    std::array<char, 512> why{};
-    rd_kafka_fatal_error(client, why.data(), why.size());
-    sink.fatal_ = sink.secrets_.hide(why.data());
+    sink.fatal_ = kafka_end_reason(sink.secrets_, client);
     sink.fatal_at_ = std::chrono::steady_clock::now();
     return;
   }
