@@ -24,7 +24,7 @@ using Clock = std::chrono::steady_clock;
 #ifdef __SANITIZE_THREAD__
 constexpr auto kSoon = 10s;  // its checks make all ten times slower
 #else
-constexpr auto kSoon = 4s;  // before a slow client is given up
+constexpr auto kSoon = 1s;
 #endif
 
 void add_get(RouteTable& routes, const std::string& pattern, Route::Handler handler) {

@@ -87,7 +87,7 @@ TEST_F(Tls, SlowHandshakesHoldUpNobody) {
   const auto begin = std::chrono::steady_clock::now();
   const std::string host = "Host: " + served->host() + "\r\n";
   EXPECT_EQ(status_of(ask(served->port(), "GET /livez HTTP/1.1\r\n" + host + "\r\n")), 200);
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, 4s);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 1s);
 }
 
 TEST_F(Tls, WhatIsNoTlsIsClosed) {
