@@ -113,7 +113,9 @@ TEST_F(MockSink, NothingOvertakesARecordThatIsRefused) {
     offer(sink, 1, 2);
     EXPECT_EQ(sink.delivered("d"), 1U);
     refuse_next();
+    rd_kafka_mock_broker_set_rtt(cluster_, 1, 500);  // all are offered before it is heard of
     offer(sink, 2, 50);
+    rd_kafka_mock_broker_set_rtt(cluster_, 1, 0);
     EXPECT_EQ(sink.delivered("d"), 1U);
     EXPECT_EQ(sink.failure(), "topic d, record 2: Broker: Message size too large");
     EXPECT_FALSE(sink.offer({"d", "50", "v", {}, 50}));

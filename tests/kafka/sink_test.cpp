@@ -160,9 +160,11 @@ TEST_F(Sink, NothingOvertakesARecordThatIsRefused) {
   };
   {
     KafkaSink sink(output, "p", nullptr);
+    broker_->pause();  // all are offered before the refusal is heard of
     for (std::uint64_t number = 1; number < 50; ++number) {
       offer(sink, number, number == 5 ? 5000 : 10);
     }
+    broker_->resume();
     finish(sink);
     EXPECT_EQ(sink.delivered(topic), 4U);
     EXPECT_THAT(sink.failure(), HasSubstr("record 5: Broker: Message size too large"));
